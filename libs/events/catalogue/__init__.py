@@ -1,0 +1,50 @@
+"""Every event of Tocsin, one file per emitting service. Ids, codes, times and division codes only (promise 7)."""
+
+from libs.events.catalogue.directory import DirectoryChanged
+from libs.events.catalogue.intake import ReportReceived, ReportViewed
+from libs.events.catalogue.notifier import (
+    NotificationDelivered,
+    NotificationFailed,
+    NotificationSubmitted,
+    OfficerReplied,
+)
+from libs.events.catalogue.router import (
+    CaseAcknowledged,
+    CaseAssigned,
+    CaseClosed,
+    CaseDeclined,
+    CaseEscalated,
+    CaseOpened,
+    CasePlaced,
+    CaseRegraded,
+    CaseReportAttached,
+    CaseStepDone,
+    CaseSupervised,
+    DeadlineMissed,
+    DeadlineReminded,
+    NotificationRequested,
+)
+
+__all__ = [
+    "CaseAcknowledged",
+    "CaseAssigned",
+    "CaseClosed",
+    "CaseDeclined",
+    "CaseEscalated",
+    "CaseOpened",
+    "CasePlaced",
+    "CaseRegraded",
+    "CaseReportAttached",
+    "CaseStepDone",
+    "CaseSupervised",
+    "DeadlineMissed",
+    "DeadlineReminded",
+    "DirectoryChanged",
+    "NotificationDelivered",
+    "NotificationFailed",
+    "NotificationRequested",
+    "NotificationSubmitted",
+    "OfficerReplied",
+    "ReportReceived",
+    "ReportViewed",
+]

@@ -1,0 +1,44 @@
+"""Events of intake."""
+
+from datetime import datetime
+from uuid import UUID
+
+from libs.events.envelope import EventData, event
+from libs.terms import AgeBand, Answer, Channel, Danger, Situation
+
+
+@event("intake", "report.received")
+class ReportReceived(EventData):
+    """A report was accepted and will never be lost. Keyed by report_id.
+
+    `received_at` is t0 of every clock of its case. `reporter_reachable` tells whether a reply can be given;
+    `related_report_ids` names earlier reports on the same matter, whose case this report then joins.
+    """
+
+    report_id: UUID
+    received_at: datetime
+    occurred_at: datetime | None = None
+    learned_at: datetime | None = None
+    channel: Channel
+    reporter_category: str = "other"
+    mandated: Answer = Answer.UNKNOWN
+    reporter_reachable: bool = False
+    division_code: str
+    situations: tuple[Situation, ...] = ()
+    categories: tuple[str, ...] = ()
+    danger: dict[Danger, Answer]
+    age_bands: tuple[AgeBand, ...]
+    any_disability: Answer = Answer.UNKNOWN
+    harms: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    police_reported: bool = False
+    related_report_ids: tuple[UUID, ...] = ()
+
+
+@event("intake", "report.viewed")
+class ReportViewed(EventData):
+    """Somebody read the personal content of a report (MNETR art 36: each access is logged). Keyed by report_id."""
+
+    report_id: UUID
+    account_id: UUID
+    purpose: str

@@ -1,0 +1,58 @@
+"""Events of the notifier, all keyed by case_id."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from libs.events.envelope import EventData, event
+from libs.terms import Grade, Purpose, Tier
+
+
+class NotificationEvent(EventData):
+    """What all of them carry."""
+
+    notification_id: UUID
+    case_id: UUID
+    grade: Grade
+    division_code: str
+    tier: Tier | None
+    post_id: UUID
+    officer_id: UUID
+    purpose: Purpose
+
+
+@event("notifier", "notification.submitted")
+class NotificationSubmitted(NotificationEvent):
+    """A gateway accepted an attempt."""
+
+    attempt_id: UUID
+    gateway: str
+    channel: str
+    requested_at: datetime
+
+
+@event("notifier", "notification.delivered")
+class NotificationDelivered(NotificationEvent):
+    """The provider says that the handset has it."""
+
+    attempt_id: UUID
+    gateway: str
+    channel: str
+
+
+@event("notifier", "notification.failed")
+class NotificationFailed(NotificationEvent):
+    """No channel of this officer worked: the router tells the next person or tier at once (promise 5)."""
+
+    reason: str
+
+
+@event("notifier", "officer.replied")
+class OfficerReplied(EventData):
+    """An officer answered an SMS or a call about a case."""
+
+    case_id: UUID
+    officer_id: UUID
+    notification_id: UUID | None = None
+    action: Literal["acknowledge", "decline"]
+    via: Literal["sms_reply", "link", "keypad"]

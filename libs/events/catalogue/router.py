@@ -1,0 +1,149 @@
+"""Events of the router, all keyed by case_id."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from libs.events.envelope import EventData, event
+from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier
+
+
+class CaseEvent(EventData):
+    """What all of them carry: enough for the audit to group by, without asking back."""
+
+    case_id: UUID
+    grade: Grade
+    division_code: str
+    tier: Tier | None = None
+    """The tier that the event concerns: of the officer who acted or was told, of the rung that was silent."""
+    post_id: UUID | None = None
+    officer_id: UUID | None = None
+
+
+@event("router", "case.opened")
+class CaseOpened(CaseEvent):
+    """A report became a case; tier, post and officer are the first accountable ones. `code` is the opaque code said in SMS."""
+
+    report_id: UUID
+    code: str
+    received_at: datetime
+    policy_id: str
+    policy_version: int
+    grade_reason: str
+    deadlines: dict[Step, datetime]
+    needs_placing: bool = False
+
+
+@event("router", "case.report_attached")
+class CaseReportAttached(CaseEvent):
+    """A further report on the same matter joined the case."""
+
+    report_id: UUID
+
+
+@event("router", "case.assigned")
+class CaseAssigned(CaseEvent):
+    """An officer was told of the case; `accountable` when the case now rests on this post."""
+
+    accountable: bool
+    reason: Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
+
+
+@event("router", "case.acknowledged")
+class CaseAcknowledged(CaseEvent):
+    """An officer took the case and is its owner."""
+
+    via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
+    late: bool = False
+
+
+@event("router", "case.declined")
+class CaseDeclined(CaseEvent):
+    """An officer could not take the case; it climbs at once."""
+
+    reason: DeclineReason
+    via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
+
+
+@event("router", "case.escalated")
+class CaseEscalated(CaseEvent):
+    """The next rung became accountable; tier, post and officer are the new ones."""
+
+    from_tier: Tier | None
+    to_tier: Tier
+    reason: Literal["silence", "declined", "unreachable", "step_missed", "raised"]
+    step: Step | None = None
+
+
+@event("router", "case.supervised")
+class CaseSupervised(CaseEvent):
+    """督办: above the top rung the supervising posts were told; `round` counts from 1."""
+
+    round: int
+    step: Step | None = None
+
+
+@event("router", "case.placed")
+class CasePlaced(CaseEvent):
+    """Somebody gave a case its place; division_code is the new one."""
+
+    from_division_code: str
+
+
+@event("router", "case.regraded")
+class CaseRegraded(CaseEvent):
+    """The grade changed; clocks did not restart (promise 9)."""
+
+    from_grade: Grade
+    reason: str
+
+
+@event("router", "case.step_done")
+class CaseStepDone(CaseEvent):
+    """A step was done at `done_at`; `child_sighted` tells, for on_site, contact attempted (lenient) from child seen (strict)."""
+
+    step: Step
+    done_at: datetime
+    late: bool
+    child_sighted: bool | None = None
+
+
+@event("router", "case.closed")
+class CaseClosed(CaseEvent):
+    """The case ended with a result, and the reporter, where reachable, was told."""
+
+    result: CloseResult
+    reporter_informed: bool
+
+
+@event("router", "deadline.missed")
+class DeadlineMissed(CaseEvent):
+    """A deadline passed; `late_s` is how long after its due time it was noticed (more than 1 s: an outage)."""
+
+    deadline_id: UUID
+    step: Step
+    due_at: datetime
+    fired_at: datetime
+    late_s: float
+
+
+@event("router", "deadline.reminded")
+class DeadlineReminded(CaseEvent):
+    """A reminder went out at `fraction` of the window of `step`."""
+
+    deadline_id: UUID
+    step: Step
+    fraction: float
+    due_at: datetime
+
+
+@event("router", "notification.requested")
+class NotificationRequested(CaseEvent):
+    """An officer is to be told. `step` and `deadline_at` fill the template; `critical` goes out before all else."""
+
+    notification_id: UUID
+    code: str
+    purpose: Purpose
+    step: Step | None = None
+    deadline_at: datetime | None = None
+    critical: bool = False

@@ -1,0 +1,137 @@
+"""The field's standard terms: the codes that every room shares. Labels in zh and en stand in `labels.py`."""
+
+from enum import StrEnum
+
+
+class Grade(StrEnum):
+    """Severity, I the highest (analogy: Emergency Response Law arts 63, 71). Never to be confused with the tier."""
+
+    I = "I"  # noqa: E741 - the domain's own numeral
+    II = "II"
+    III = "III"
+    IV = "IV"
+
+    @property
+    def rank(self) -> int:
+        """1 for I … 4 for IV: the smaller, the more urgent."""
+        return list(Grade).index(self) + 1
+
+
+class Tier(StrEnum):
+    """Administrative level of a rung of the response ladder, lowest first."""
+
+    GRID = "grid"
+    COMMUNITY = "community"
+    STREET = "street"
+    DISTRICT = "district"
+    CITY = "city"
+
+
+class Step(StrEnum):
+    """What has to be done on a case, in the usual order; each may have a deadline."""
+
+    DISPATCH = "dispatch"
+    ACKNOWLEDGE = "acknowledge"
+    ON_SITE = "on_site"
+    FIRST_WRITTEN_UP = "first_written_up"
+    ASSESSMENT = "assessment"
+    CASE_CONFERENCE = "case_conference"
+    CLOSE = "close"
+    POLICE_LINKED = "police_linked"
+    REPORTER_INFORMED = "reporter_informed"
+
+
+class Situation(StrEnum):
+    """MR: the nine situations of OPINION2020 art 4; GC: guardianship situations below them (UMPL arts 11, 21, 43, 92)."""
+
+    MR1_GENITAL_INJURY = "MR1_GENITAL_INJURY"
+    MR2_U14_SEXUAL = "MR2_U14_SEXUAL"
+    MR3_O14_SEXUAL = "MR3_O14_SEXUAL"
+    MR4_ABUSE_INJURY = "MR4_ABUSE_INJURY"
+    MR5_ABNORMAL_HARM = "MR5_ABNORMAL_HARM"
+    MR6_ABANDONED = "MR6_ABANDONED"
+    MR7_MISSING_TRAFFICKED = "MR7_MISSING_TRAFFICKED"
+    MR8_BEGGING = "MR8_BEGGING"
+    MR9_OTHER_OR_IMMINENT = "MR9_OTHER_OR_IMMINENT"
+    GC1_NEGLECT = "GC1_NEGLECT"
+    GC2_NO_GUARDIAN = "GC2_NO_GUARDIAN"
+    GC3_LIVING_ALONE = "GC3_LIVING_ALONE"
+    GC4_IMPROPER_GUARDIANSHIP = "GC4_IMPROPER_GUARDIANSHIP"
+    GC5_DROPOUT = "GC5_DROPOUT"
+    GC6_SCHOOL_BULLYING = "GC6_SCHOOL_BULLYING"
+    GC7_SUDDEN_EVENT = "GC7_SUDDEN_EVENT"
+
+
+class Answer(StrEnum):
+    """Yes, no, or unknown; unknown is always a legal answer."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Danger(StrEnum):
+    """The danger questions of a report, each answered yes / no / unknown."""
+
+    DANGER_NOW = "danger_now"
+    NEEDS_MEDICAL_NOW = "needs_medical_now"
+    UNCONSCIOUS = "unconscious"
+    PERPETRATOR_HAS_ACCESS = "perpetrator_has_access"
+    CHILD_ALONE = "child_alone"
+    UNDER_8 = "under_8"
+    SUICIDE_RISK = "suicide_risk"
+    WEAPON = "weapon"
+    EVIDENCE_PERISHABLE = "evidence_perishable"
+
+
+class AgeBand(StrEnum):
+    """A child's age as far as an event may tell it."""
+
+    UNDER_8 = "under_8"
+    FROM_8_TO_13 = "8_13"
+    FROM_14_TO_17 = "14_17"
+    UNKNOWN = "unknown"
+
+
+class Channel(StrEnum):
+    """How a report came in."""
+
+    HOTLINE = "hotline"
+    WEB = "web"
+    SCHOOL_API = "school_api"
+    HOSPITAL_API = "hospital_api"
+    IN_PERSON = "in_person"
+    SMS = "sms"
+    BULK = "bulk"
+
+
+class DeclineReason(StrEnum):
+    """Why an assigned officer cannot take a case."""
+
+    NOT_MY_AREA = "not_my_area"
+    CONFLICT_OF_INTEREST = "conflict_of_interest"
+    UNAVAILABLE = "unavailable"
+    OTHER = "other"
+
+
+class CloseResult(StrEnum):
+    """How a case ended; no case closes without one (SEED_F 事事有回音、件件有落实)."""
+
+    CHILD_SAFE = "child_safe"
+    PLACED = "placed"
+    UNDER_PROTECTION_PLAN = "under_protection_plan"
+    HANDED_TO_POLICE = "handed_to_police"
+    TRANSFERRED = "transferred"
+    UNFOUNDED = "unfounded"
+    DUPLICATE = "duplicate"
+
+
+class Purpose(StrEnum):
+    """What a notification wants from the officer: the SMS template (rules.yaml sms.templates)."""
+
+    ASSIGN = "assign"
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    RECALL = "recall"
+    SUPERVISE = "supervise"
+    OVERDUE = "overdue"
