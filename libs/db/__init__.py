@@ -1,0 +1,138 @@
+"""PostgreSQL through asyncpg: one pool per service and role, transactions that finish what they began.
+
+Queries stand in each room's `store.py`; the door (route, consumer, job) opens the transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+Tx: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+"""A connection inside a transaction (or, from `Database.connection`, outside of one)."""
+
+ACQUIRE_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 30.0
+
+TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""Failures that say nothing about the work itself: the same work may succeed when it is tried again."""
+
+T = TypeVar("T")
+
+_announcing: set[int] = set()
+
+
+def announce_after_commit(tx: Tx) -> None:
+    """Asks the transaction's database to wake the bus once this transaction has committed."""
+    _announcing.add(id(tx))
+
+
+async def finish(work: Awaitable[T]) -> T:
+    """Awaits `work` to its end even when the caller is cancelled meanwhile; the cancellation comes after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        raise
+
+
+class Database:
+    """A pool of connections that act as one role; `announce` is called after commits that published events."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", announce: Callable[[], None]) -> None:
+        self._pool = pool
+        self._announce = announce
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        role: str | None,
+        announce: Callable[[], None] = lambda: None,
+        size_max: int = 8,
+    ) -> "Database":
+        """Connects to `url` and works as `role` (None: as the login role itself)."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size_max,
+            command_timeout=COMMAND_TIMEOUT_S,
+            timeout=ACQUIRE_TIMEOUT_S,
+            init=prepare_connection,
+            server_settings={
+                "application_name": role or "tocsin",
+                "timezone": "UTC",
+                "jit": "off",  # planning with it costs more than these short queries take
+                "lock_timeout": "10s",
+                "statement_timeout": "30s",
+                "idle_in_transaction_session_timeout": "10s",  # a stopped process must not hold back the bus
+                **({"role": role} if role else {}),
+            },
+        )
+        return cls(pool, announce)
+
+    async def close(self) -> None:
+        """Closes all connections, waiting for those in use, at most 10 s."""
+        try:
+            async with asyncio.timeout(10):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction that commits at the end of the block and rolls back when the block raises."""
+        tx = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        committed = False
+        try:
+            work = tx.transaction()
+            await work.start()
+            try:
+                yield tx
+            except BaseException:
+                if not tx.is_closed():
+                    await finish(work.rollback())
+                raise
+            await finish(work.commit())
+            committed = True
+        finally:
+            wanted = id(tx) in _announcing
+            _announcing.discard(id(tx))
+            await finish(self._pool.release(tx))
+            if committed and wanted:
+                self._announce()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Tx]:
+        """A connection without a transaction, for reads that need no common snapshot."""
+        connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        try:
+            yield connection
+        finally:
+            await finish(self._pool.release(connection))
+
+
+async def prepare_connection(connection: Any) -> None:
+    """Teaches a new connection to speak Python objects for jsonb."""
+    await connection.set_type_codec("jsonb", encoder=_encode_json, decoder=orjson.loads, schema="pg_catalog")
+
+
+def _encode_json(value: object) -> str:
+    return orjson.dumps(value).decode()
