@@ -1,0 +1,160 @@
+"""The read model: what the rooms ask the directory, in a handful of indexed lookups, remembered per directory version.
+
+Nothing here depends on the time: who is on duty changes by a change of the directory (its `roster` job), which bumps the version.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from libs.db import Tx
+from libs.directory import sql
+from libs.directory.model import Contact, Division, Holder, Officer, Post, Route, ancestor_codes
+from libs.directory.phones import normalise_phone
+from libs.directory.roles import DISPATCH_DESK
+from libs.directory.search import search as search_divisions
+from libs.terms import Tier
+
+ROUTES_REMEMBERED_MAX = 20_000
+"""Some 2 kB each; the communities of a big city are 3,000, the country's 620,000."""
+LOOKUP_TIMEOUT_S = 10.0
+DESKS_MAX = 5
+
+
+class _Opens(Protocol):
+    def open(self, sealed: bytes, aad: str) -> bytes: ...
+
+
+class _Indexes(Protocol):
+    def of(self, value: str) -> bytes: ...
+
+
+class Directory:
+    """One per service process. Reads schema `directory` with the service's own role, in the caller's transaction."""
+
+    def __init__(self, blind: _Indexes, sealer: _Opens) -> None:
+        self._blind = blind
+        self._sealer = sealer
+        self._routes: OrderedDict[tuple[int, str], Route] = OrderedDict()
+
+    async def version(self, tx: Tx) -> int:
+        """The directory's version: bumped by each change, in the same transaction."""
+        found: int | None = await tx.fetchval(sql.VERSION, timeout=LOOKUP_TIMEOUT_S)
+        return found or 0
+
+    async def route(self, tx: Tx, division_code: str) -> Route | None:
+        """Everybody who could answer for a place; None for a code that is not in the register."""
+        version = await self.version(tx)
+        key = (version, division_code)
+        known = self._routes.get(key)
+        if known is not None:
+            self._routes.move_to_end(key)
+            return known
+        route = await self._load_route(tx, version, division_code)
+        if route is not None:
+            self._routes[key] = route
+            while len(self._routes) > ROUTES_REMEMBERED_MAX:
+                self._routes.popitem(last=False)
+        return route
+
+    async def division(self, tx: Tx, code: str) -> Division | None:
+        """The place of that code."""
+        row = await tx.fetchrow(sql.DIVISION, code, timeout=LOOKUP_TIMEOUT_S)
+        return sql.division(row) if row else None
+
+    async def nearest(self, tx: Tx, code: str) -> Division | None:
+        """The smallest registered place that a code lies in: what is left of a code that is newer than the register."""
+        rows = await tx.fetch(sql.DIVISIONS, list(ancestor_codes(code)), timeout=LOOKUP_TIMEOUT_S)
+        return sql.division(rows[0]) if rows else None
+
+    async def search(self, tx: Tx, text: str, limit: int = 20) -> list[Division]:
+        """Places by name, pinyin, initials or code prefix, best first; several words narrow it down from the outside in."""
+        return await search_divisions(tx, text, limit)
+
+    async def dispatch_desks(self, tx: Tx, division_code: str) -> tuple[Post, ...]:
+        """The desks that place what has no place: of the nearest ancestor, else within `division_code`, else any; reachable ones first.
+
+        Works for "" and for codes that are not registered, so that no report is without somebody (promise 4).
+        """
+        rows = await tx.fetch(sql.DESKS, DISPATCH_DESK, list(ancestor_codes(division_code)), division_code, timeout=LOOKUP_TIMEOUT_S)
+        found = await self._posts(tx, [row["post_id"] for row in rows])
+        rank = {row["post_id"]: row["nearness"] for row in rows}
+        found.sort(key=lambda post: (not post.reachable, rank[post.post_id], -len(post.division_code), post.division_code, post.order))
+        return tuple(found[:DESKS_MAX])
+
+    async def post(self, tx: Tx, post_id: UUID) -> Post | None:
+        """The post of that id."""
+        found = await self._posts(tx, [post_id])
+        return found[0] if found else None
+
+    async def officer(self, tx: Tx, officer_id: UUID) -> Officer | None:
+        """The person of that id."""
+        row = await tx.fetchrow(sql.OFFICER, officer_id, timeout=LOOKUP_TIMEOUT_S)
+        return Officer(row["officer_id"], row["name"], row["language"], row["active"]) if row else None
+
+    async def posts_of(self, tx: Tx, officer_id: UUID) -> list[Post]:
+        """The posts that an officer holds now."""
+        rows = await tx.fetch(sql.POSTS_OF, officer_id, timeout=LOOKUP_TIMEOUT_S)
+        return await self._posts(tx, [row["post_id"] for row in rows])
+
+    async def contacts(self, tx: Tx, officer_id: UUID) -> list[Contact]:
+        """The enabled contacts of an officer in the order to try them; none for an officer who is not active."""
+        rows = await tx.fetch(sql.CONTACTS, officer_id, timeout=LOOKUP_TIMEOUT_S)
+        return [
+            Contact(
+                row["contact_id"],
+                row["channel"],
+                self._sealer.open(row["phone_sealed"], contact_aad(row["contact_id"])).decode(),
+                row["priority"],
+            )
+            for row in rows
+        ]
+
+    async def officers_by_phone(self, tx: Tx, phone: str) -> list[UUID]:
+        """The active officers whose number `phone` is; several people may share one."""
+        rows = await tx.fetch(sql.OFFICERS_BY_PHONE, self._blind.of(normalise_phone(phone)), timeout=LOOKUP_TIMEOUT_S)
+        return [row["officer_id"] for row in rows]
+
+    async def _load_route(self, tx: Tx, version: int, code: str) -> Route | None:
+        codes = list(ancestor_codes(code))
+        rows = await tx.fetch(sql.DIVISIONS, codes, timeout=LOOKUP_TIMEOUT_S)
+        ancestors = tuple(sql.division(row) for row in rows)
+        if not ancestors or ancestors[0].code != code:
+            return None
+        post_rows = await tx.fetch(sql.POSTS_AT, codes, timeout=LOOKUP_TIMEOUT_S)
+        posts = with_holders(post_rows)
+        if not any(post.role == DISPATCH_DESK and post.reachable for post in posts):
+            here = {post.post_id for post in posts}
+            posts += [desk for desk in await self.dispatch_desks(tx, code) if desk.post_id not in here]
+        return Route(ancestors[0], ancestors, tuple(posts), version)
+
+    async def _posts(self, tx: Tx, post_ids: Sequence[UUID]) -> list[Post]:
+        return with_holders(await tx.fetch(sql.POSTS_BY_ID, list(post_ids), timeout=LOOKUP_TIMEOUT_S)) if post_ids else []
+
+
+def with_holders(rows: Iterable[Any]) -> list[Post]:
+    """Posts from rows of post × holder that are sorted by post, then rank."""
+    gathered: OrderedDict[UUID, tuple[Any, list[Holder]]] = OrderedDict()
+    for row in rows:
+        _, holders = gathered.setdefault(row["post_id"], (row, []))
+        if row["officer_id"] is not None:
+            holders.append(Holder(row["officer_id"], row["rank"], row["reachable"]))
+    return [
+        Post(
+            post_id=row["post_id"],
+            division_code=row["division_code"],
+            role=row["role"],
+            tier=Tier(row["tier"]),
+            title_zh=row["title_zh"],
+            title_en=row["title_en"],
+            order=row["position"],
+            holders=tuple(holders),
+        )
+        for row, holders in gathered.values()
+    ]
+
+
+def contact_aad(contact_id: UUID) -> str:
+    """What a sealed phone is bound to, so that it opens on its own row only."""
+    return f"contacts|phone|{contact_id}"

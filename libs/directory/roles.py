@@ -1,0 +1,49 @@
+"""The roles that posts may have, with their names, rungs and sources."""
+
+from dataclasses import dataclass
+
+from libs.directory.model import Level
+from libs.terms import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class PostRole:
+    """A kind of post. `tier` is its rung, `level` the level of the divisions that usually have it, `basis` where it comes from."""
+
+    code: str
+    tier: Tier
+    level: Level
+    zh: str
+    en: str
+    basis: str
+
+
+DISPATCH_DESK = "dispatch_desk"
+"""The role that places and grades what nobody else can: a report without a place ends up here (promise 4)."""
+
+POST_ROLES: dict[str, PostRole] = {
+    role.code: role
+    for role in (
+        PostRole("grid_worker", Tier.GRID, "grid", "网格员", "Grid worker", "SEED_X 网格化管理"),
+        PostRole("grid_leader", Tier.STREET, "street", "网格长", "Grid leader", "SEED_Z: at the township or street, monthly revisit"),
+        PostRole("community_officer", Tier.COMMUNITY, "community", "儿童主任", "Community child officer", "MF34; UMPL art 43"),
+        PostRole("street_officer", Tier.STREET, "street", "儿童督导员", "Street child supervisor", "MF34"),
+        PostRole("street_station", Tier.STREET, "street", "街道未成年人保护工作站", "Street child protection station", "UMPL art 81"),
+        PostRole("street_civil_office", Tier.STREET, "street", "民社办", "Street civil affairs office", "SEED_X"),
+        PostRole("district_center", Tier.DISTRICT, "district", "区未成年人保护中心", "District child protection centre", "SEED_G; SEED_F"),
+        PostRole("district_office", Tier.DISTRICT, "district", "区未保办", "District child protection office", "UMPL art 9"),
+        PostRole("district_civil", Tier.DISTRICT, "district", "区民政局", "District civil affairs bureau", "UMPL art 81"),
+        PostRole("city_civil", Tier.CITY, "city", "市民政局", "City civil affairs bureau", "UMPL art 81"),
+        PostRole("police_station", Tier.STREET, "street", "公安派出所", "Police station", "UMPL art 11; OPINION2020 art 2"),
+        PostRole("police_branch", Tier.DISTRICT, "district", "公安分局", "District police bureau", "UMPL art 11; OPINION2020 art 2"),
+        PostRole("procurator", Tier.DISTRICT, "district", "检察院未检部门", "Juvenile procurators", "UMPL art 105; OPINION2020"),
+        PostRole(DISPATCH_DESK, Tier.DISTRICT, "district", "值班调度台", "Dispatch desk", "OPINION2020 art 2: no report may find nobody in"),
+    )
+}
+
+STANDARD_POSTS: dict[Level, tuple[str, ...]] = {
+    "community": ("community_officer",),
+    "street": ("street_officer",),
+    "district": ("district_center", "district_office", "procurator", "police_branch", DISPATCH_DESK),
+}
+"""The posts that `directory import --with-posts` makes at each level: the ladder of community, street, district and its neighbours."""
