@@ -1,0 +1,81 @@
+"""One chain for every log line, ours and the libraries': context, level, time, redaction, then JSON or a console (promise 7).
+
+Lines are events with fields (`log.info("case opened", case_id=…)`), never sentences with values inside. What looks personal is redacted
+all the same, in fields, messages and tracebacks: the last line of defence, not the first.
+"""
+
+import logging
+import sys
+from typing import Any, cast
+
+import structlog
+
+from libs.clock import Clock, SystemClock
+from libs.log.redaction import redact
+
+# Their own lines carry what must not be logged: the receipt in a URL, the number and text of an SMS.
+_QUIET = {"uvicorn.access": logging.CRITICAL, "aiohttp.access": logging.CRITICAL, "twilio": logging.WARNING, "asyncio": logging.WARNING}
+
+
+def configure(level: str = "INFO", json: bool = True, clock: Clock | None = None) -> None:
+    """Routes structlog and the standard library's logging through the one chain, to stderr. May be called again."""
+    threshold = logging.getLevelNamesMapping().get(level.upper())
+    if threshold is None:
+        msg = f"unknown log level {level!r}"
+        raise ValueError(msg)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        _stamp(clock or SystemClock()),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    _route_libraries(threshold)
+    logging.captureWarnings(True)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger; `name` is the module's `__name__`."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+
+
+def _stamp(clock: Clock) -> structlog.typing.Processor:
+    def stamp(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        fields["at"] = clock.now().isoformat(timespec="milliseconds")
+        return fields
+
+    return stamp
+
+
+def _route_libraries(threshold: int) -> None:
+    # uvicorn and others bring their own handlers: theirs go, the root's one stays.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncpg", "twilio", "aiohttp", "sqlalchemy", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers[:] = []
+        library.propagate = True
+    for name, floor in _QUIET.items():
+        logging.getLogger(name).setLevel(max(threshold, floor))
