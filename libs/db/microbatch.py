@@ -38,7 +38,7 @@ class MicroBatch(Generic[ItemT, ResultT]):
     async def submit(self, item: ItemT) -> ResultT:
         """Answers once `item` is committed; raises what its write raised."""
         if len(self._waiting) >= self._queue_max:
-            raise Unavailable("overloaded", _("Too many requests are waiting. Send it again in a few seconds with the same Idempotency-Key."))
+            raise Unavailable("overloaded", _("Too many requests are waiting. Send it again in a few seconds, with the same key."))
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._writers) < self._writers_max:

@@ -60,10 +60,7 @@ def _migrate(connection: Connection, histories: Sequence[History]) -> list[str]:
     connection.execute(text("SET lock_timeout = '10s'"))
     for name in ROLES:
         connection.execute(
-            text(
-                f"DO $$ BEGIN CREATE ROLE {name} NOLOGIN; "
-                "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-            )
+            text(f"DO $$ BEGIN CREATE ROLE {name} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
         )
         connection.execute(text(f"GRANT {name} TO CURRENT_USER"))
     connection.commit()

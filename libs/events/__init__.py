@@ -1,0 +1,27 @@
+"""Events: the catalogue, the envelope, the log, and its consumers.
+
+A room publishes in its own transaction (`publish`), and hears through a `Subscription` whose handler gets a batch of events, in
+order, inside one transaction together with inbox rows and cursor.
+"""
+
+from libs.events.bus import Bus, Consumer, Drained, Handler, Subscription, each
+from libs.events.envelope import Event, EventData, UnknownEventError, new_event, new_id, traceparent
+from libs.events.outbox import SHARDS, publish, shard_of
+
+__all__ = [
+    "SHARDS",
+    "Bus",
+    "Consumer",
+    "Drained",
+    "Event",
+    "EventData",
+    "Handler",
+    "Subscription",
+    "UnknownEventError",
+    "each",
+    "new_event",
+    "new_id",
+    "publish",
+    "shard_of",
+    "traceparent",
+]
