@@ -34,11 +34,19 @@ TRANSIENT = (
 T = TypeVar("T")
 
 _announcing: set[int] = set()
+_after_commit: dict[int, list[Callable[[], None]]] = {}
 
 
 def announce_after_commit(tx: Tx) -> None:
     """Asks the transaction's database to wake the bus once this transaction has committed."""
     _announcing.add(id(tx))
+
+
+def after_commit(tx: Tx, call: Callable[[], None]) -> None:
+    """Asks for `call` once this transaction has committed (at most once per transaction); a rollback forgets it."""
+    calls = _after_commit.setdefault(id(tx), [])
+    if call not in calls:
+        calls.append(call)
 
 
 async def finish(work: Awaitable[T]) -> T:
@@ -115,9 +123,12 @@ class Database:
         finally:
             wanted = id(tx) in _announcing
             _announcing.discard(id(tx))
+            calls = _after_commit.pop(id(tx), ())
             await finish(self._pool.release(tx))
             if committed and wanted:
                 self._announce()
+            for call in calls if committed else ():
+                call()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Tx]:
