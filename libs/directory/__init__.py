@@ -1,4 +1,5 @@
-"""The directory as every room sees it: divisions, posts, officers and duty (`model`, `read`), who may do what (`permissions`), who is asking (`identity`).
+"""The directory as every room sees it.
 
+`model` and `read`: divisions, posts, officers and duty; `permissions`: who may do what; `identity`: who is asking.
 The tables belong to `services/directory`; the other services only read them.
 """

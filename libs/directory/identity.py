@@ -9,9 +9,9 @@ import hmac
 import secrets
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
+from libs.crypto import KeyRing
 from libs.db import Database
 from libs.directory.permissions import ClientPrincipal, Role, StaffPrincipal
 from libs.errors import Unauthorised
@@ -27,31 +27,28 @@ TOUCH_EVERY = timedelta(minutes=5)
 LOOKUP_TIMEOUT_S = 10.0
 
 
-class _DerivesKeys(Protocol):
-    def derive(self, purpose: str) -> bytes: ...
-
-
 class Identity:
     """Looks up who is asking. One per process, on the directory's own database (`app.state.identity`)."""
 
-    def __init__(self, database: Database, keyring: _DerivesKeys) -> None:
+    def __init__(self, database: Database, keyring: KeyRing) -> None:
         self._database = database
-        self._pepper = keyring.derive(PEPPER_PURPOSE)
+        self._peppers = keyring.derive_all(PEPPER_PURPOSE)
         self._known: OrderedDict[bytes, tuple[datetime, ClientPrincipal]] = OrderedDict()
 
     async def authenticate_key(self, bearer: str, now: datetime) -> ClientPrincipal:
         """The client whose key `bearer` is. `Unauthorised` for keys that are unknown, wrong, expired or revoked, all alike."""
         key_id, dot, secret = bearer.partition(".")
-        if not dot or not key_id or not secret or len(bearer) > KEY_LENGTH_MAX or "\x00" in bearer:
+        if not dot or not key_id or not secret or len(bearer) > KEY_LENGTH_MAX or not bearer.isascii() or "\x00" in bearer:
             raise _bad_key()
-        digest = key_hash(self._pepper, secret)
-        remembered = hashlib.sha256(key_id.encode() + b"." + digest).digest()
+        digests = [key_hash(pepper, secret) for pepper in self._peppers]
+        remembered = hashlib.sha256(key_id.encode() + b"." + digests[0]).digest()
         hit = self._known.get(remembered)
         if hit is not None and now < hit[0]:
             return hit[1]
         async with self._database.connection() as connection:
             row = await connection.fetchrow(_KEY, key_id, now, timeout=LOOKUP_TIMEOUT_S)
-        if not hmac.compare_digest(digest, row["key_hash"] if row else bytes(len(digest))) or row is None:
+        stored = row["key_hash"] if row else bytes(len(digests[0]))
+        if not any([hmac.compare_digest(digest, stored) for digest in digests]) or row is None:  # noqa: C419 - always all of them
             raise _bad_key()
         client = ClientPrincipal(row["client_id"], row["name"], frozenset(row["scopes"]), row["channel"])
         good_until = min(now + KEY_MEMORY, row["expires_at"] or now + KEY_MEMORY)
@@ -103,7 +100,7 @@ def token_hash(token: str) -> bytes:
 
 def key_hash(pepper: bytes, secret: str) -> bytes:
     """What is stored of a key's secret."""
-    return hmac.digest(pepper, secret.encode("utf-8", "surrogatepass"), "sha256")
+    return hmac.digest(pepper, secret.encode(), "sha256")
 
 
 def account_id(username: str) -> UUID:

@@ -37,7 +37,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A role at a division, e.g. 儿童主任 of 南园社区. `holders`: primary first, then deputies. `order`: whom to ask first at a division."""
+    """A role at a division, e.g. 儿童主任 of 南园社区. Holders: primary first, then deputies. `order`: whom to ask first at a division."""
 
     post_id: UUID
     division_code: str

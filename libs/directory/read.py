@@ -5,9 +5,10 @@ Nothing here depends on the time: who is on duty changes by a change of the dire
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
+from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Tx
 from libs.directory import sql
 from libs.directory.model import Contact, Division, Holder, Officer, Post, Route, ancestor_codes
@@ -19,24 +20,22 @@ from libs.terms import Tier
 ROUTES_REMEMBERED_MAX = 20_000
 """Some 2 kB each; the communities of a big city are 3,000, the country's 620,000."""
 LOOKUP_TIMEOUT_S = 10.0
-DESKS_MAX = 5
-
-
-class _Opens(Protocol):
-    def open(self, sealed: bytes, aad: str) -> bytes: ...
-
-
-class _Indexes(Protocol):
-    def of(self, value: str) -> bytes: ...
+PHONE_INDEX = "officer-phone"
+"""The purpose of the blind index of officers' phones."""
 
 
 class Directory:
     """One per service process. Reads schema `directory` with the service's own role, in the caller's transaction."""
 
-    def __init__(self, blind: _Indexes, sealer: _Opens) -> None:
+    def __init__(self, blind: BlindIndex, sealer: Sealer) -> None:
         self._blind = blind
         self._sealer = sealer
         self._routes: OrderedDict[tuple[int, str], Route] = OrderedDict()
+
+    @classmethod
+    def under(cls, keyring: KeyRing) -> "Directory":
+        """A directory that reads what was sealed under `keyring`."""
+        return cls(BlindIndex(keyring, PHONE_INDEX), Sealer(keyring))
 
     async def version(self, tx: Tx) -> int:
         """The directory's version: bumped by each change, in the same transaction."""
@@ -78,10 +77,8 @@ class Directory:
         Works for "" and for codes that are not registered, so that no report is without somebody (promise 4).
         """
         rows = await tx.fetch(sql.DESKS, DISPATCH_DESK, list(ancestor_codes(division_code)), division_code, timeout=LOOKUP_TIMEOUT_S)
-        found = await self._posts(tx, [row["post_id"] for row in rows])
-        rank = {row["post_id"]: row["nearness"] for row in rows}
-        found.sort(key=lambda post: (not post.reachable, rank[post.post_id], -len(post.division_code), post.division_code, post.order))
-        return tuple(found[:DESKS_MAX])
+        order = {row["post_id"]: place for place, row in enumerate(rows)}
+        return tuple(sorted(await self._posts(tx, list(order)), key=lambda post: order[post.post_id]))
 
     async def post(self, tx: Tx, post_id: UUID) -> Post | None:
         """The post of that id."""
@@ -113,7 +110,7 @@ class Directory:
 
     async def officers_by_phone(self, tx: Tx, phone: str) -> list[UUID]:
         """The active officers whose number `phone` is; several people may share one."""
-        rows = await tx.fetch(sql.OFFICERS_BY_PHONE, self._blind.of(normalise_phone(phone)), timeout=LOOKUP_TIMEOUT_S)
+        rows = await tx.fetch(sql.OFFICERS_BY_PHONE, self._blind.candidates(normalise_phone(phone)), timeout=LOOKUP_TIMEOUT_S)
         return [row["officer_id"] for row in rows]
 
     async def _load_route(self, tx: Tx, version: int, code: str) -> Route | None:

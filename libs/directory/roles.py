@@ -37,7 +37,7 @@ POST_ROLES: dict[str, PostRole] = {
         PostRole("police_station", Tier.STREET, "street", "公安派出所", "Police station", "UMPL art 11; OPINION2020 art 2"),
         PostRole("police_branch", Tier.DISTRICT, "district", "公安分局", "District police bureau", "UMPL art 11; OPINION2020 art 2"),
         PostRole("procurator", Tier.DISTRICT, "district", "检察院未检部门", "Juvenile procurators", "UMPL art 105; OPINION2020"),
-        PostRole(DISPATCH_DESK, Tier.DISTRICT, "district", "值班调度台", "Dispatch desk", "OPINION2020 art 2: no report may find nobody in"),
+        PostRole(DISPATCH_DESK, Tier.DISTRICT, "district", "值班调度台", "Dispatch desk", "OPINION2020 art 2: no report may find nobody"),
     )
 }
 

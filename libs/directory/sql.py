@@ -1,0 +1,112 @@
+"""Every query of the read model. Text prefixes are asked as ranges (`~>=~`, `~<~`), so that a bound parameter still uses its index."""
+
+from typing import Any
+
+from libs.directory.model import Division
+
+PREFIX_END = "\U0010ffff"
+"""Sorts after every character that may follow a prefix."""
+
+
+def division(row: Any) -> Division:
+    """A division from its row."""
+    return Division(row["code"], row["name"], row["level"], row["parent_code"], row["zone"])
+
+
+VERSION = "SELECT version FROM directory.version"
+
+DIVISION = "SELECT code, name, level, parent_code, zone FROM directory.divisions WHERE code = $1"
+
+DIVISIONS = """
+SELECT code, name, level, parent_code, zone FROM directory.divisions WHERE code = ANY($1::text[]) ORDER BY length(code) DESC, code
+"""
+
+OFFICER = "SELECT officer_id, name, language, active FROM directory.officers WHERE officer_id = $1"
+
+CONTACTS = """
+SELECT c.contact_id, c.channel, c.phone_sealed, c.priority
+FROM directory.contacts c JOIN directory.officers o USING (officer_id)
+WHERE c.officer_id = $1 AND c.enabled AND o.active
+ORDER BY c.priority, c.contact_id
+"""
+
+OFFICERS_BY_PHONE = """
+SELECT DISTINCT c.officer_id
+FROM directory.contacts c JOIN directory.officers o USING (officer_id)
+WHERE c.phone_index = ANY($1::bytea[]) AND c.enabled AND o.active
+ORDER BY c.officer_id
+"""
+
+POSTS_OF = """
+SELECT h.post_id
+FROM directory.holdings h
+WHERE h.officer_id = $1 AND h.state = 'current'
+"""
+
+REACHABLE = """
+(o.active AND EXISTS (SELECT 1 FROM directory.contacts c WHERE c.officer_id = o.officer_id AND c.enabled))
+"""
+
+_POSTS = f"""
+SELECT p.post_id, p.division_code, p.role, p.tier, p.title_zh, p.title_en, p.position,
+       h.officer_id, h.rank, coalesce({REACHABLE}, false) AS reachable
+FROM directory.posts p
+LEFT JOIN directory.holdings h ON h.post_id = p.post_id AND h.state = 'current'
+LEFT JOIN directory.officers o ON o.officer_id = h.officer_id
+"""
+
+_IN_ORDER = """
+ORDER BY length(p.division_code) DESC, p.division_code, p.position, p.role, p.post_id, h.rank = 'deputy', h.valid_from, h.officer_id
+"""
+
+POSTS_AT = f"{_POSTS} WHERE p.division_code = ANY($1::text[]) {_IN_ORDER}"
+
+POSTS_BY_ID = f"{_POSTS} WHERE p.post_id = ANY($1::uuid[]) {_IN_ORDER}"
+
+DESKS = f"""
+WITH desks AS (
+    SELECT p.post_id, p.division_code, p.position,
+           CASE WHEN p.division_code = ANY($2::text[]) THEN 0 WHEN starts_with(p.division_code, $3) THEN 1 ELSE 2 END AS nearness,
+           EXISTS (
+               SELECT 1 FROM directory.holdings h JOIN directory.officers o USING (officer_id)
+               WHERE h.post_id = p.post_id AND h.state = 'current' AND {REACHABLE}
+           ) AS reachable
+    FROM directory.posts p
+    WHERE p.role = $1
+)
+SELECT post_id, nearness
+FROM desks
+WHERE (reachable, nearness) = (SELECT reachable, nearness FROM desks ORDER BY reachable DESC, nearness LIMIT 1)
+ORDER BY length(division_code) * CASE nearness WHEN 0 THEN -1 ELSE 1 END, division_code, position, post_id
+LIMIT 5
+"""
+"""$1 the role, $2 the ancestors of $3. Desks inside a place or elsewhere: the widest first, since it knows most of the country."""
+
+_IN_SCOPE = "(cardinality($3::text[]) = 0 OR EXISTS (SELECT 1 FROM unnest($3::text[]) AS scope WHERE starts_with(code, scope)))"
+
+_BY_PREFIX = f"""
+(SELECT code, %(rank)d AS rank FROM directory.divisions
+ WHERE %(column)s ~>=~ $1 AND %(column)s ~<~ $2 AND {_IN_SCOPE}
+ ORDER BY %(column)s <> $1, length(code), code LIMIT $4)
+"""
+
+_RANKS = {"code": 1, "name": 1, "pinyin": 2, "initials": 3}
+
+SEARCH_PREFIX = f"""
+WITH found AS (
+    {"UNION ALL".join(_BY_PREFIX % {"column": column, "rank": rank} for column, rank in _RANKS.items())}
+),
+best AS (SELECT code, min(rank) AS rank FROM found GROUP BY code)
+SELECT d.code, d.name, d.level, d.parent_code, d.zone
+FROM best JOIN directory.divisions d USING (code)
+ORDER BY $1 NOT IN (d.name, d.code, d.pinyin, d.initials), best.rank, length(d.code), d.code
+LIMIT $4
+"""
+"""$1 the text, $2 the end of its range, $3 the codes within which to look (empty: everywhere)."""
+
+SEARCH_INSIDE = """
+SELECT code, name, level, parent_code, zone FROM directory.divisions
+WHERE name LIKE $1
+ORDER BY length(code), code
+LIMIT $2
+"""

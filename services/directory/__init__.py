@@ -1,0 +1,1 @@
+"""The directory: divisions, posts, officers and duty, accounts and API clients."""
