@@ -220,9 +220,9 @@ class VersionRow(DirectoryTable, table=True):
     """One row: how often the directory changed. Bumped in the transaction of each change."""
 
     __tablename__ = "version"
-    __table_args__ = (CheckConstraint("only", name="version_single"),)
+    __table_args__ = (CheckConstraint("singleton", name="version_single"),)
 
-    only: bool = Field(sa_column=Column(Boolean, primary_key=True))
+    singleton: bool = Field(sa_column=Column(Boolean, primary_key=True))
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 

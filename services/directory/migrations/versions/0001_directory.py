@@ -125,11 +125,11 @@ CREATE TABLE directory.api_keys (
 CREATE INDEX api_keys_client ON directory.api_keys (client_id);
 
 CREATE TABLE directory.version (
-    only boolean PRIMARY KEY,
+    singleton boolean PRIMARY KEY,
     version bigint NOT NULL,
-    CONSTRAINT version_single CHECK (only)
+    CONSTRAINT version_single CHECK (singleton)
 );
-INSERT INTO directory.version (only, version) VALUES (true, 1);
+INSERT INTO directory.version (singleton, version) VALUES (true, 1);
 
 CREATE TABLE directory.changes (
     change_id uuid PRIMARY KEY,
