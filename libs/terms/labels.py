@@ -1,4 +1,4 @@
-"""What the standard terms are called, in Chinese and English. The Chinese words are those of rules.yaml (`glossary`, `roles`, `situations`)."""
+"""What the standard terms are called, in Chinese and English. The Chinese words are those of the sources in the domain rules."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -33,7 +33,7 @@ class Label(NamedTuple):
 
 
 def label(term: StrEnum, locale: str | None = None) -> str:
-    """What a term is called: a grade, tier, step, situation (in short), answer …"""
+    """What a term is called: a grade, a tier, a step, a danger …; a situation's short name."""
     return _TERMS[type(term)][term].text(locale)
 
 
@@ -79,7 +79,8 @@ SITUATIONS: Final[Mapping[Situation, Label]] = {
     ),
     Situation.MR4_ABUSE_INJURY: Label(
         "未成年人身体存在多处损伤、严重营养不良、意识不清，存在或疑似存在受到家庭暴力、欺凌、虐待、殴打或者被人麻醉等情形的",
-        "Multiple injuries, severe malnutrition or impaired consciousness with (suspected) domestic violence, bullying, abuse, beating or drugging",
+        "Multiple injuries, severe malnutrition or impaired consciousness with (suspected) domestic violence, bullying, abuse, beating "
+        "or drugging",
     ),
     Situation.MR5_ABNORMAL_HARM: Label(
         "未成年人因自杀、自残、工伤、中毒、被人麻醉、殴打等非正常原因导致伤残、死亡情形的",
