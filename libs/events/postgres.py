@@ -151,19 +151,23 @@ class PostgresBus:
 
     async def _notify_others(self) -> None:
         connection: asyncpg.Connection[Any] | None = None
-        while True:
-            await self._notify.wait()
-            self._notify.clear()
-            try:
-                if connection is None or connection.is_closed():
-                    connection = await self._connect()
-                await connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
-            except TRANSIENT as error:
-                log.warning("bus.notify_failed", error=type(error).__name__)
-                if connection is not None:
-                    connection.terminate()
-                connection = None
-            await asyncio.sleep(NOTIFY_PAUSE_S)
+        try:
+            while True:
+                await self._notify.wait()
+                self._notify.clear()
+                try:
+                    if connection is None or connection.is_closed():
+                        connection = await self._connect()
+                    await connection.execute(f"NOTIFY {CHANNEL}", timeout=5)
+                except TRANSIENT as error:
+                    log.warning("bus.notify_failed", error=type(error).__name__)
+                    if connection is not None:
+                        connection.terminate()
+                    connection = None
+                await asyncio.sleep(NOTIFY_PAUSE_S)
+        finally:
+            if connection is not None:
+                connection.terminate()
 
 
 class PostgresConsumer:

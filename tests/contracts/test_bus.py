@@ -1,0 +1,400 @@
+"""What every bus must do, whichever it is. A second bus joins by one more entry in `BUSES`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from libs.clock import FakeClock, SystemClock
+from libs.db import TRANSIENT, Database, Tx
+from libs.db.migrations import HISTORIES, migrate
+from libs.events import Bus, Consumer, Event, Subscription, new_event, new_id, publish
+from libs.events.bus import PARKED_ATTEMPTS_MAX
+from libs.events.catalogue import DirectoryChanged
+from libs.events.dead_letters import parked, retry
+from libs.events.envelope import CATALOGUE
+from libs.events.postgres import PostgresBus
+from libs.service import loops
+from tests.support.postgres import fresh_database
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+BUSES = {"postgres": PostgresBus}
+
+
+class Room:
+    """A consuming service: its effects are rows, so that an effect counts only when its transaction committed."""
+
+    def __init__(self, database: Database, bus: Bus, clock: FakeClock) -> None:
+        self.database, self.bus, self.clock = database, bus, clock
+        self.poison: set[int] = set()
+        self.batches: list[int] = []
+        self.die_after_effects = False
+        self.heard = asyncio.Event()
+
+    async def handle(self, tx: Tx, events: Sequence[Event[Any]]) -> None:
+        self.batches.append(len(events))
+        self.heard.set()
+        for event in events:
+            if event.data.version in self.poison:
+                raise ValueError("cannot be handled")
+            await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, event.data.version)
+        if self.die_after_effects:
+            raise SystemExit("killed")
+
+    async def consumer(self, group: str = "room", batch_max: int = 200) -> Consumer:
+        return await self.bus.subscribe(self.database, Subscription(group, (DirectoryChanged,), self.handle, batch_max), self.clock)
+
+    async def effects(self, key: UUID | None = None) -> list[int]:
+        async with self.database.connection() as c:
+            rows = await c.fetch("SELECT version FROM effects WHERE $1::uuid IS NULL OR key = $1 ORDER BY n", key)
+        return [row["version"] for row in rows]
+
+
+def changed(version: int, key: UUID) -> Event[DirectoryChanged]:
+    return new_event(DirectoryChanged(version=version, what="post"), key=key, time=NOW)
+
+
+@pytest.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The bus stands alone: it needs no service's tables."""
+    async with fresh_database(postgres_url, None) as url:
+        await migrate(url, HISTORIES[:1])
+        yield url
+
+
+@pytest.fixture(params=sorted(BUSES))
+def bus(request: pytest.FixtureRequest, database_url: str) -> Bus:
+    return BUSES[request.param](database_url)
+
+
+@pytest.fixture
+async def room(database: Database, bus: Bus) -> Room:
+    async with database.connection() as c:
+        await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
+    return Room(database, bus, FakeClock(NOW))
+
+
+async def drain(*consumers: Consumer) -> None:
+    while True:
+        handled = [(await consumer.drain_once()).events for consumer in consumers]
+        if not any(handled):
+            return
+
+
+async def send(room: Room, *events: Event[Any]) -> None:
+    async with room.database.transaction() as tx:
+        await publish(tx, events)
+
+
+async def test_events_of_one_key_are_handled_in_order_each_once(room: Room) -> None:
+    consumer = await room.consumer(batch_max=7)
+    keys = [new_id() for _ in range(20)]
+    for version in range(15):
+        await send(room, *(changed(version, key) for key in keys))
+    await drain(consumer)
+    for key in keys:
+        assert await room.effects(key) == list(range(15))
+
+
+async def test_nothing_is_heard_of_a_transaction_that_did_not_commit(room: Room) -> None:
+    consumer = await room.consumer()
+
+    async def change_my_mind() -> None:
+        async with room.database.transaction() as tx:
+            await publish(tx, [changed(1, new_id())])
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await change_my_mind()
+    await drain(consumer)
+    assert await room.effects() == []
+
+
+async def test_a_transaction_that_commits_late_is_not_skipped(room: Room) -> None:
+    """The first writer stays open while later ones commit and are read: its events still come, and before theirs per key."""
+    consumer = await room.consumer()
+    key = new_id()
+    async with room.database.transaction() as slow:
+        await publish(slow, [changed(1, key)])
+        await send(room, changed(2, key), changed(3, new_id()))
+        await drain(consumer)
+        assert await room.effects() == []  # nothing may overtake what could still commit behind it
+        assert (await consumer.drain_once()).more
+    await drain(consumer)
+    assert sorted(await room.effects()) == [1, 2, 3]
+    assert await room.effects(key) == [1, 2]
+
+
+async def test_many_writers_that_commit_in_any_order_lose_nothing(room: Room) -> None:
+    consumer = await room.consumer()
+    gates = [asyncio.Event() for _ in range(8)]
+    entered = asyncio.Semaphore(0)
+
+    async def write(number: int) -> None:
+        async with room.database.transaction() as tx:
+            await publish(tx, [changed(number, new_id())])
+            entered.release()
+            await gates[number].wait()
+
+    # The pool has eight connections: seven writers and the reader between them.
+    writers = [asyncio.create_task(write(number)) for number in range(7)]
+    for _ in writers:
+        await entered.acquire()
+    for number in (3, 0, 6, 1, 5, 2, 4):
+        gates[number].set()
+        await writers[number]
+        await drain(consumer)
+    assert sorted(await room.effects()) == list(range(7))
+
+
+async def test_a_poison_event_blocks_only_its_key(room: Room) -> None:
+    consumer = await room.consumer()
+    sick, well = new_id(), new_id()
+    room.poison = {2}
+    for version in range(1, 5):
+        await send(room, changed(version, sick), changed(version + 100, well))
+    await drain(consumer)
+    assert await room.effects(sick) == [1]
+    assert await room.effects(well) == [101, 102, 103, 104]
+    async with room.database.connection() as c:
+        (blocked,) = await parked(c)
+    assert (blocked.key, blocked.error, blocked.behind) == (sick, "ValueError", 2)
+
+
+async def test_a_parked_key_goes_on_in_order_when_the_cause_is_gone(room: Room) -> None:
+    consumer = await room.consumer()
+    key = new_id()
+    room.poison = {1}
+    await send(room, *(changed(version, key) for version in (1, 2, 3)))
+    await drain(consumer)
+    room.poison = set()
+    assert await consumer.retry_parked() == 0  # not before its pause is over
+    room.clock.advance(seconds=60)
+    assert await consumer.retry_parked() == 3
+    await send(room, changed(4, key))
+    await drain(consumer)
+    assert await room.effects(key) == [1, 2, 3, 4]
+
+
+async def test_tries_are_bounded_and_a_person_can_send_it_again(room: Room) -> None:
+    consumer = await room.consumer()
+    key = new_id()
+    room.poison = {1}
+    await send(room, changed(1, key), changed(2, key))
+    await drain(consumer)
+    for _ in range(PARKED_ATTEMPTS_MAX * 2):
+        room.clock.advance(hours=1)
+        await consumer.retry_parked()
+    async with room.database.connection() as c:
+        (dead,) = await parked(c)
+    assert (dead.state, dead.attempts) == ("dead", PARKED_ATTEMPTS_MAX)
+    room.poison = set()
+    async with room.database.transaction() as tx:
+        assert await retry(tx, room.clock.now(), key=key) == 2
+    assert await consumer.retry_parked() == 2
+    assert await room.effects(key) == [1, 2]
+
+
+async def test_an_event_that_cannot_be_read_parks_too(room: Room) -> None:
+    consumer = await room.consumer()
+    key = new_id()
+    await send(room, changed(1, key))
+    async with room.database.connection() as c:
+        await c.execute('UPDATE bus.outbox SET envelope = replace(envelope, \'"version":1\', \'"version":"?"\')')
+    await drain(consumer)
+    async with room.database.connection() as c:
+        (blocked,) = await parked(c)
+    assert blocked.key == key
+
+
+async def test_a_consumer_killed_after_its_effects_but_before_its_commit_loses_nothing(room: Room) -> None:
+    first = await room.consumer()
+    await send(room, *(changed(version, new_id()) for version in range(5)))
+    room.die_after_effects = True
+    with pytest.raises(SystemExit):
+        await first.drain_once()
+    assert await room.effects() == []
+    room.die_after_effects = False
+    await drain(await room.consumer())
+    assert sorted(await room.effects()) == list(range(5))
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+async def test_a_connection_killed_at_any_step_loses_and_doubles_nothing(room: Room, database_url: str, step: int) -> None:
+    """The consumer's own backend is terminated just before its n-th statement; another consumer takes over."""
+    await send(room, *(changed(version, new_id()) for version in range(10)))
+    other = await Database.open(database_url, role=None, size_max=1)
+    statements = 0
+    consumer = await room.bus.subscribe(other, Subscription("room", (DirectoryChanged,), room.handle), room.clock)
+
+    async def kill(record: Any) -> None:
+        nonlocal statements
+        statements += 1
+        if statements == step:
+            async with room.database.connection() as c:
+                await c.execute("SELECT pg_terminate_backend($1)", pid)
+
+    async with other.connection() as c:
+        pid = c.get_server_pid()
+    real = Tx_fetch_hook(consumer, kill)
+    with real, contextlib.suppress(*TRANSIENT):
+        await consumer.drain_once()
+    assert statements >= step, "the consumer has fewer statements than this test kills at"
+    await other.close()
+    await drain(await room.consumer())
+    assert sorted(await room.effects()) == list(range(10))
+
+
+class Tx_fetch_hook:  # noqa: N801 - reads as a verb where it is used
+    """Calls `before` ahead of every query of one consumer."""
+
+    def __init__(self, consumer: Any, before: Any) -> None:
+        self.database, self.before = consumer._database, before
+
+    def __enter__(self) -> None:
+        self.original = self.database.transaction
+
+        @asynccontextmanager
+        async def transaction() -> AsyncIterator[Any]:
+            async with self.original() as tx:
+                yield Watched(tx, self.before)
+
+        self.database.transaction = transaction
+
+    def __exit__(self, *_: object) -> None:
+        self.database.transaction = self.original
+
+
+class Watched:
+    def __init__(self, tx: Any, before: Any) -> None:
+        self._tx, self._before = tx, before
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._tx, name)
+        if name not in {"fetch", "fetchrow", "fetchval", "execute"}:
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._before(args[0])
+            return await method(*args, **kwargs)
+
+        return call
+
+
+async def test_several_consumers_share_the_work(room: Room) -> None:
+    """While one is busy with the shards it owns, another goes on with the rest; nothing is handled twice."""
+    keys = [UUID(int=number) for number in range(16)]
+    await send(room, *(changed(n, key) for n, key in enumerate(keys)))
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        await room.handle(tx, events)
+        started.set()
+        await go_on.wait()
+
+    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
+    working = asyncio.create_task(busy.drain_once())
+    await started.wait()
+    free = await room.consumer()
+    await drain(free)
+    meanwhile = len(await room.effects())
+    go_on.set()
+    taken = (await working).events
+    assert 0 < meanwhile < 16
+    assert taken + meanwhile == 16
+    assert sorted(await room.effects()) == list(range(16))
+
+
+async def test_two_groups_both_hear_everything(room: Room) -> None:
+    first, second = await room.consumer("first"), await room.consumer("second")
+    await send(room, changed(1, new_id()))
+    await drain(first, second)
+    assert await room.effects() == [1, 1]
+
+
+async def test_a_delivery_that_comes_twice_has_one_effect(room: Room) -> None:
+    consumer = await room.consumer()
+    await send(room, *(changed(version, new_id()) for version in range(3)))
+    await drain(consumer)
+    async with room.database.connection() as c:  # as after a restore of older cursors, or a redelivery
+        await c.execute("UPDATE bus.cursors SET xid = '0', position = 0")
+    await drain(consumer)
+    assert sorted(await room.effects()) == [0, 1, 2]
+
+
+async def test_a_waiting_consumer_is_woken_without_polling(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The poll is set to an hour: only the wake-up can bring the event in."""
+    monkeypatch.setattr(loops, "POLL_S", 3600.0)
+    here = room.database.announcing(room.bus.announce)
+    async with waiting(await room.consumer()):
+        async with here.transaction() as tx:
+            await publish(tx, [changed(1, new_id())])
+        await asyncio.wait_for(room.heard.wait(), 10)
+
+
+async def test_a_consumer_in_another_process_is_woken_too(room: Room, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two buses stand for two processes; only the second one's own connection can tell it."""
+    monkeypatch.setattr(loops, "POLL_S", 3600.0)
+    elsewhere = BUSES["postgres"](database_url)
+    consumer = await elsewhere.subscribe(room.database, Subscription("room", (DirectoryChanged,), room.handle), room.clock)
+    here = room.database.announcing(room.bus.announce)
+    async with room.bus.running(), elsewhere.running(), waiting(consumer):
+        async with here.transaction() as tx:
+            await publish(tx, [changed(1, new_id())])
+        await asyncio.wait_for(room.heard.wait(), 10)
+
+
+async def test_when_the_wake_up_is_lost_the_poll_finds_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody announces, nobody listens: the poll alone brings the event in."""
+    monkeypatch.setattr(loops, "POLL_S", 0.05)
+    async with waiting(await room.consumer()):
+        await send(room, changed(1, new_id()))
+        await asyncio.wait_for(room.heard.wait(), 10)
+
+
+class IdleClock(SystemClock):
+    """Tells when the consumer has found nothing and waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle = asyncio.Event()
+
+    async def wait(self, wake: asyncio.Event | None, timeout_s: float) -> bool:
+        self.idle.set()
+        return await super().wait(wake, timeout_s)
+
+
+@asynccontextmanager
+async def waiting(consumer: Consumer) -> AsyncIterator[None]:
+    """The consumer's loop, which has found nothing yet and waits."""
+    clock = IdleClock()
+    task = asyncio.create_task(loops.consume(consumer, clock))
+    try:
+        await asyncio.wait_for(clock.idle.wait(), 10)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_every_event_of_the_catalogue_is_named_in_the_past_tense_and_survives_the_wire() -> None:
+    for name, cls in CATALOGUE.items():
+        product, noun, verb, version = name.split(".")
+        assert (product, version) == ("tocsin", "v1")
+        assert noun.isalpha(), name
+        assert verb.endswith(("ed", "done")), name
+        assert cls.emitter in {"intake", "router", "notifier", "audit", "directory"}
+
+
+def test_the_envelope_is_cloudevents_and_comes_back_as_it_went() -> None:
+    cause = changed(1, new_id())
+    event = new_event(DirectoryChanged(version=2, what="post"), key=cause.key, time=NOW, cause=cause)
+    again = Event.from_json(event.to_json())
+    assert again == event
+    assert again.causation_id == cause.id
+    assert again.correlation_id == cause.correlation_id

@@ -1,0 +1,1 @@
+"""What tests share: a real PostgreSQL, the whole system on a fake clock, and a browser."""

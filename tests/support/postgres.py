@@ -1,0 +1,69 @@
+"""A real PostgreSQL for tests: one server per test process, one fresh database per test."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from libs.db import Database
+from libs.db.embedded import EmbeddedPostgres, ensure_database
+from libs.db.migrations import migrate
+
+TEMPLATE = "tocsin_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The maintenance database of a throwaway server."""
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
+    server = EmbeddedPostgres(folder / "postgres", throwaway=True)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """The name of a database that has every migration, to copy from."""
+
+    async def make() -> None:
+        await migrate(await ensure_database(postgres_url, TEMPLATE))
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
+    """A fresh, migrated, empty database of this test alone."""
+    async with fresh_database(postgres_url, template) as url:
+        yield url
+
+
+@asynccontextmanager
+async def fresh_database(postgres_url: str, template: str | None) -> AsyncIterator[str]:
+    """A database that is dropped at the end."""
+    name = f"test_{next(_numbers)}"
+    yield await ensure_database(postgres_url, name, template=template)
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The same, opened with the login role."""
+    opened = await Database.open(database_url, role=None)
+    yield opened
+    await opened.close()
