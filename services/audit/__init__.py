@@ -1,0 +1,1 @@
+"""Audit: the append-only ledger of every event, and how fast everybody moved."""
