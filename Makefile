@@ -1,0 +1,57 @@
+# Tocsin: what a person types. Everything that is needed is installed by the targets themselves.
+SHELL := /bin/bash
+PY := .venv/bin/python
+export PORT ?= 8000
+
+.PHONY: help run demo-day test check format bench doctor lock install browser clean
+
+help: ## says what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: install ## starts everything with the Futian demo data on http://127.0.0.1:8000 (PORT=… for another)
+	@./tocsin run
+
+demo-day: install ## plays a whole day of reports and officers in about ten minutes, on a database of its own
+	@./tocsin demo day
+
+test: install browser check ## checks and all tests
+	@$(PY) -m pytest -n $${TEST_PROCESSES:-2} --dist loadgroup
+
+check: install ## lint, format, types, the rules of the house
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy libs services deploy tests benchmarks
+	@.venv/bin/lint-imports --no-cache
+
+format: install ## lets ruff put things right
+	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
+
+bench: install ## the figures of DESIGN section 10, as ratios measured in one run
+	@$(PY) -m benchmarks
+
+doctor: install ## checks the promises on the running system
+	@./tocsin doctor
+
+install: .venv/installed
+
+.venv/installed: requirements/bootstrap.txt requirements/dev.txt
+	@echo "Installing Python packages (hash-checked) …"
+	@test -x $(PY) || python3 -m venv .venv
+	@$(PY) -c 'import sys; sys.exit("Tocsin needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt
+	@touch $@
+
+browser: ## a browser and Chinese fonts for the page tests (Debian packages, where we are root)
+	@if ! command -v chromium >/dev/null || ! fc-list 2>/dev/null | grep -qi cjk; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing chromium and Chinese fonts …"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fontconfig >/dev/null; \
+	  else echo "!! No chromium here: the page tests will be skipped. Install the packages chromium and fonts-noto-cjk."; fi; fi
+
+lock: ## pins every package with its hashes, without addresses
+	@for name in bootstrap runtime dev; do (cd requirements && ../.venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+	  --no-header --universal --python-version 3.11 $$name.in -o $$name.txt); done
+
+clean: ## removes what was installed and built; data under var/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,144 @@
+"""The command line `tocsin`."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from libs.i18n import gettext as _
+from libs.settings import CommonSettings, SettingsError, load
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing."))
+bus_app = typer.Typer(no_args_is_help=True, help=_("The bus that carries events."))
+letters_app = typer.Typer(no_args_is_help=True, help=_("Events that could not be handled."))
+demo_app = typer.Typer(no_args_is_help=True, help=_("Demonstrations."))
+bus_app.add_typer(letters_app, name="dead-letters")
+app.add_typer(bus_app, name="bus")
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(line, flush=True)
+
+
+def settings_for(**given: object) -> CommonSettings:
+    """The common settings; `PORT` overrides the port, and the public address follows the port unless it was set."""
+    port = os.environ.get("PORT")
+    if port and "port" not in given:
+        given["port"] = port
+    settings = load(CommonSettings, **given)
+    if "public_base_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"public_base_url": f"http://{settings.host}:{settings.port}"})
+    return settings
+
+
+@app.command(help=_("Starts the services: all of them in one process, or those named."))
+def run(
+    services: Annotated[str, typer.Option(help=_("Comma-separated: directory, intake, router, notifier, audit."))] = "",
+    demo: Annotated[bool, typer.Option(help=_("With the Futian demo data and the sandbox of virtual phones."))] = True,
+    share_port: Annotated[bool, typer.Option(help=_("Several processes take turns on one port."))] = False,
+) -> None:
+    import uvloop
+
+    from deploy.embedded import SERVICES, Embedding
+    from deploy.embedded import run as run_embedded
+    from libs import log
+
+    settings = settings_for()
+    log.configure(settings.log_level, json=settings.log_format == "json")
+    chosen = tuple(name.strip() for name in services.split(",") if name.strip()) or tuple(SERVICES)
+    unknown = [name for name in chosen if name not in SERVICES]
+    if unknown:
+        raise SettingsError("--services: " + _("%(name)s is not one of %(known)s", name=unknown[0], known=", ".join(SERVICES)))
+    everything = set(chosen) == set(SERVICES)
+    embedding = Embedding(chosen, sandbox=demo and "notifier" in chosen, demo=demo and everything, share_port=share_port)
+    uvloop.run(run_embedded(settings, embedding, say))
+
+
+@app.command(help=_("Brings the database up to date."))
+def migrate() -> None:
+    from deploy.embedded import database_for
+    from libs.db.migrations import migrate as migrate_database
+
+    async def work() -> None:
+        async with database_for(settings_for(), say) as url:
+            for revision in await migrate_database(url):
+                say(f"  {revision}")
+        say(_("The database is up to date."))
+
+    asyncio.run(work())
+
+
+@letters_app.command("list", help=_("Shows what is parked or dead, longest blocked first."))
+def dead_letters_list() -> None:
+    from deploy.embedded import connected
+    from libs.events.dead_letters import parked
+
+    async def work() -> None:
+        async with connected(settings_for(), say) as connection:
+            found = await parked(connection)
+        for one in found:
+            say(f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {one.group:<10}  {one.event_type:<38}  {one.key}  {one.error}  +{one.behind}")
+        say(_("%(count)s keys are blocked.", count=len(found)))
+
+    asyncio.run(work())
+
+
+@letters_app.command("retry", help=_("Lets parked events be tried again at once."))
+def dead_letters_retry(
+    key: Annotated[str, typer.Option(help=_("Only this case or report id."))] = "",
+) -> None:
+    from uuid import UUID
+
+    from deploy.embedded import connected
+    from libs.clock import SystemClock
+    from libs.events.dead_letters import retry
+
+    try:
+        only = UUID(key) if key else None
+    except ValueError:
+        raise SettingsError("--key: " + _("%(key)s is not a case or report id", key=key)) from None
+
+    async def work() -> None:
+        async with connected(settings_for(), say) as connection:
+            count = await retry(connection, SystemClock().now(), key=only)
+        say(_("%(count)s events will be tried again.", count=count))
+
+    asyncio.run(work())
+
+
+@demo_app.command("day", help=_("Plays a whole day of reports and officers, faster than real time, on a database of its own."))
+def demo_day(
+    reports: Annotated[int, typer.Option(min=1, max=100_000, help=_("How many reports the day brings."))] = 300,
+    speed: Annotated[float, typer.Option(min=1, max=2000, help=_("How many times faster than real time."))] = 144,
+    seed: Annotated[int, typer.Option(help=_("The same seed plays the same day."))] = 1,
+) -> None:
+    import uvloop
+
+    from deploy.demo.day import play_day
+    from libs import log
+
+    settings = settings_for(var_dir=Path(os.environ.get("TOCSIN_VAR_DIR", "var")) / "demo-day")
+    log.configure("WARNING", json=False)
+    uvloop.run(play_day(settings, say, reports=reports, speed=speed, seed=seed, length=timedelta(days=1)))
+
+
+def main() -> None:
+    """Runs the command line; a wrong setting is one line, not a traceback."""
+    from deploy.cli_parts import add_parts
+
+    add_parts(app, demo_app)
+    app.add_typer(demo_app, name="demo")
+    try:
+        app()
+    except SettingsError as error:
+        print(f"tocsin: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

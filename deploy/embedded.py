@@ -1,0 +1,196 @@
+"""All services in one process, with a PostgreSQL and a Twilio sandbox of their own: what `make run` starts.
+
+The same services, built by the same builders, run as separate processes with `tocsin run --services …`: there is no second path.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import services.audit.app
+import services.directory.app
+import services.intake.app
+import services.notifier.app
+import services.router.app
+from deploy.demo.directory import DemoAccess, load_demo
+from deploy.doctor import doctor_job
+from deploy.sandbox import Owner, Sandbox, SandboxConfig
+from deploy.secrets import Secrets, load_or_make, write_private
+from libs.clock import Clock, SystemClock
+from libs.crypto import KeyRing
+from libs.db import Database, Tx
+from libs.db.embedded import EmbeddedPostgres, ensure_database
+from libs.db.migrations import migrate
+from libs.events.postgres import PostgresBus
+from libs.i18n import gettext as _
+from libs.service import Builder, Context, Job
+from libs.service.assembly import Assembly, assemble
+from libs.service.serve import listen, serving
+from libs.settings import CommonSettings, SettingsError
+
+SERVICES: dict[str, Builder] = {
+    "directory": services.directory.app.build,
+    "intake": services.intake.app.build,
+    "router": services.router.app.build,
+    "notifier": services.notifier.app.build,
+    "audit": services.audit.app.build,
+}
+SANDBOX_NUMBER = "+860019999999"
+"""The number that the sandbox sends from: like all demo numbers, one that nobody can own."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What the embedded mode decides: which services, with the sandbox and the demo data or without."""
+
+    services: tuple[str, ...] = tuple(SERVICES)
+    sandbox: bool = True
+    demo: bool = True
+    share_port: bool = False
+
+
+@asynccontextmanager
+async def database_for(settings: CommonSettings, say: Say) -> AsyncIterator[str]:
+    """The configured database, or the embedded one, started for as long as it is needed and not yet running."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    say(_("Starting PostgreSQL under %(folder)s …", folder=settings.var_dir / "postgres"))
+    server = EmbeddedPostgres(settings.var_dir / "postgres")
+    url = await asyncio.to_thread(server.start)
+    try:
+        yield await ensure_database(url)
+    finally:
+        if server.started_here:
+            await asyncio.to_thread(server.stop)
+
+
+def keyring_for(settings: CommonSettings) -> KeyRing:
+    """The configured master keys, or in embedded mode the ones made at its first start."""
+    text = settings.master_keys.get_secret_value()
+    if not text:
+        if settings.database_url:
+            raise SettingsError("TOCSIN_MASTER_KEYS: " + _("must be set when TOCSIN_DATABASE_URL is (make one with `tocsin keys master`)"))
+        text = load_or_make(settings.var_dir).master_keys
+    return KeyRing.parse(text)
+
+
+def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
+    """The notifier's settings that send its SMS to our own sandbox."""
+    return {
+        "account_sid": secrets.twilio_account_sid,
+        "auth_token": secrets.twilio_auth_token,
+        "from_number": SANDBOX_NUMBER,
+        "api_base_url": api_base_url,
+    }
+
+
+@asynccontextmanager
+async def assembled(
+    context: Context, embedding: Embedding, secrets: Secrets, *, owners: Callable[[], Any] | None = None
+) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
+    """The chosen services, and the sandbox beside them under /sandbox."""
+    async with assemble(context, [SERVICES[name] for name in embedding.services]) as assembly:
+        jobs: tuple[Job, ...] = ()
+        if set(embedding.services) == set(SERVICES):
+            jobs += (doctor_job(context),)
+        if not embedding.sandbox:
+            yield Assembly(context, assembly.app, assembly.services, assembly.consumers, assembly.jobs + jobs), None
+            return
+        sandbox = Sandbox(
+            SandboxConfig(
+                account_sid=secrets.twilio_account_sid,
+                auth_tokens=(secrets.twilio_auth_token,),
+                from_number=SANDBOX_NUMBER,
+                inbound_url=f"{context.settings.public_base_url}/v1/twilio/inbound",
+            ),
+            context.clock,
+            owners=owners,
+        )
+        async with sandbox:
+            assembly.app.include_router(sandbox.router, prefix="/sandbox")
+            yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, sandbox.job)), sandbox
+
+
+async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock | None = None) -> None:
+    """Starts everything, says where to look, and serves until a signal comes."""
+    try:
+        listener = listen(settings.host, settings.port, share=embedding.share_port)
+    except OSError as error:
+        raise SettingsError(
+            "PORT: " + _("%(host)s:%(port)s cannot be used (%(why)s); choose another with PORT=…", host=settings.host, port=settings.port, why=error.strerror)
+        ) from error
+    secrets = load_or_make(settings.var_dir)
+    async with database_for(settings, say) as url:
+        say(_("Bringing the database up to date …"))
+        applied = await migrate(url)
+        say(_("  %(count)s migrations applied", count=len(applied)))
+        context = Context(
+            clock=clock or SystemClock(),
+            settings=settings,
+            keyring=keyring_for(settings),
+            database_url=url,
+            bus=PostgresBus(url),
+            given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
+        )
+        access = await _demo(context, secrets, say) if embedding.demo else None
+        async with assembled(context, embedding, secrets, owners=_owners(context)) as (assembly, _sandbox):
+            await _serve(assembly, listener, settings, access, say)
+
+
+async def _serve(assembly: Assembly, listener: socket.socket, settings: CommonSettings, access: DemoAccess | None, say: Say) -> None:
+    async with serving(assembly.app, listener) as stopped, assembly.running():
+        say(_("Ready: %(url)s", url=settings.public_base_url))
+        if access is not None:
+            _where_to_look(settings, access, say)
+        await asyncio.wait([stopped])
+        say(_("Stopping …"))
+
+
+@asynccontextmanager
+async def connected(settings: CommonSettings, say: Say) -> AsyncIterator[Tx]:
+    """One connection with the login role, for commands."""
+    async with database_for(settings, say) as url:
+        database = await Database.open(url, role=None, size_max=1)
+        try:
+            async with database.connection() as connection:
+                yield connection
+        finally:
+            await database.close()
+
+
+async def _demo(context: Context, secrets: Secrets, say: Say) -> DemoAccess:
+    say(_("Loading the demo data of Futian district …"))
+    access = await load_demo(context, password=secrets.demo_password)
+    write_private(
+        context.settings.var_dir / "demo.json",
+        json.dumps(
+            {"base_url": context.settings.public_base_url, "api_key": access.api_key, "accounts": [asdict(one) for one in access.accounts]},
+            ensure_ascii=False,
+            indent=2,
+        ),
+    )
+    return access
+
+
+def _where_to_look(settings: CommonSettings, access: DemoAccess, say: Say) -> None:
+    base = settings.public_base_url
+    for path, what in (
+        ("/", _("the public page: anybody can report")),
+        ("/login", _("staff log in (accounts in %(file)s)", file=settings.var_dir / "demo.json")),
+        ("/report", _("the operator's form")),
+        ("/board", _("the live board of open cases")),
+        ("/sandbox", _("the virtual phones: read the SMS, answer 1")),
+        ("/response-times", _("how fast everybody moved")),
+        ("/openapi.json", _("the interface for schools and hospitals")),
+    ):
+        say(f"  {base}{path:<16} {what}")
+    for account in access.accounts:
+        say(f"  {account.username:<28} {account.password}  ({account.role})")
