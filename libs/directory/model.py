@@ -1,13 +1,16 @@
 """What the directory knows, as plain values: no I/O, so that pure rules may use them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
 from libs.terms import Tier
 
 Level = Literal["province", "city", "district", "street", "community", "grid"]
 """Administrative level of a division. `tier` is the rung of a post; the two usually, but not always, agree."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""Highest first."""
 
 CODE_LENGTHS: dict[Level, int] = {"province": 2, "city": 4, "district": 6, "street": 9, "community": 12, "grid": 15}
 """Digits of a division code at each level: the national register's 2-4-6-9-12, and three more for a grid within a community."""

@@ -1,6 +1,7 @@
 """The roles that posts may have, with their names, rungs and sources."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from libs.directory.model import Level
 from libs.terms import Tier
@@ -8,7 +9,10 @@ from libs.terms import Tier
 
 @dataclass(frozen=True, slots=True)
 class PostRole:
-    """A kind of post. `tier` is its rung, `level` the level of the divisions that usually have it, `basis` where it comes from."""
+    """A kind of post. `tier` is its rung, `level` the level of the divisions that usually have it, `basis` where it comes from.
+
+    Only posts of lane "ladder" are climbed; the others are told beside it, watch over it, or place what has no place.
+    """
 
     code: str
     tier: Tier
@@ -16,6 +20,7 @@ class PostRole:
     zh: str
     en: str
     basis: str
+    lane: Literal["ladder", "police", "oversight", "dispatch"] = "ladder"
 
 
 DISPATCH_DESK = "dispatch_desk"
@@ -31,13 +36,25 @@ POST_ROLES: dict[str, PostRole] = {
         PostRole("street_station", Tier.STREET, "street", "街道未成年人保护工作站", "Street child protection station", "UMPL art 81"),
         PostRole("street_civil_office", Tier.STREET, "street", "民社办", "Street civil affairs office", "SEED_X"),
         PostRole("district_center", Tier.DISTRICT, "district", "区未成年人保护中心", "District child protection centre", "SEED_G; SEED_F"),
-        PostRole("district_office", Tier.DISTRICT, "district", "区未保办", "District child protection office", "UMPL art 9"),
+        PostRole("district_office", Tier.DISTRICT, "district", "区未保办", "District child protection office", "UMPL art 9", "oversight"),
         PostRole("district_civil", Tier.DISTRICT, "district", "区民政局", "District civil affairs bureau", "UMPL art 81"),
         PostRole("city_civil", Tier.CITY, "city", "市民政局", "City civil affairs bureau", "UMPL art 81"),
-        PostRole("police_station", Tier.STREET, "street", "公安派出所", "Police station", "UMPL art 11; OPINION2020 art 2"),
-        PostRole("police_branch", Tier.DISTRICT, "district", "公安分局", "District police bureau", "UMPL art 11; OPINION2020 art 2"),
-        PostRole("procurator", Tier.DISTRICT, "district", "检察院未检部门", "Juvenile procurators", "UMPL art 105; OPINION2020"),
-        PostRole(DISPATCH_DESK, Tier.DISTRICT, "district", "值班调度台", "Dispatch desk", "OPINION2020 art 2: no report may find nobody"),
+        PostRole("police_station", Tier.STREET, "street", "公安派出所", "Police station", "UMPL art 11; OPINION2020 art 2", "police"),
+        PostRole(
+            "police_branch", Tier.DISTRICT, "district", "公安分局", "District police bureau", "UMPL art 11; OPINION2020 art 2", "police"
+        ),
+        PostRole(
+            "procurator", Tier.DISTRICT, "district", "检察院未检部门", "Juvenile procurators", "UMPL art 105; OPINION2020", "oversight"
+        ),
+        PostRole(
+            DISPATCH_DESK,
+            Tier.DISTRICT,
+            "district",
+            "值班调度台",
+            "Dispatch desk",
+            "OPINION2020 art 2: no report may find nobody",
+            "dispatch",
+        ),
     )
 }
 
@@ -47,3 +64,6 @@ STANDARD_POSTS: dict[Level, tuple[str, ...]] = {
     "district": ("district_center", "district_office", "procurator", "police_branch", DISPATCH_DESK),
 }
 """The posts that `directory import --with-posts` makes at each level: the ladder of community, street, district and its neighbours."""
+
+LADDER_ROLES: tuple[str, ...] = tuple(role.code for role in POST_ROLES.values() if role.lane == "ladder")
+"""The roles that a case can rest on."""

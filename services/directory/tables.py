@@ -132,7 +132,7 @@ class HoldingRow(DirectoryTable, table=True):
     __table_args__ = (
         _one_of("rank", ("primary", "deputy"), "holdings_rank"),
         _one_of("state", ("planned", "current", "ended"), "holdings_state"),
-        CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="holdings_period"),
+        CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="holdings_period"),
         Index("holdings_post_primary", "post_id", unique=True, postgresql_where=f"{_CURRENT} AND rank = 'primary'"),
         Index("holdings_post_officer", "post_id", "officer_id", unique=True, postgresql_where=_CURRENT),
         Index("holdings_officer", "officer_id", postgresql_where=_CURRENT),
@@ -152,7 +152,7 @@ class HoldingRow(DirectoryTable, table=True):
 
 
 class AccountRow(DirectoryTable, table=True):
-    """Who may log in. `division_code` bounds their rights ("" = everywhere); `locked_until` slows guessing, never for ever."""
+    """Who may log in. `division_code` bounds their rights ("" = everywhere)."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -170,9 +170,19 @@ class AccountRow(DirectoryTable, table=True):
     division_code: str = _text()
     language: str = _text()
     active: bool = Field(sa_column=Column(Boolean, nullable=False))
-    failed_logins: int = Field(sa_column=Column(Integer, nullable=False))
-    locked_until: datetime | None = _maybe_time()
     created_at: datetime = _time()
+
+
+class LoginFailuresRow(DirectoryTable, table=True):
+    """How often a name, known or not, was tried with a wrong password: both look the same to whoever is guessing."""
+
+    __tablename__ = "login_failures"
+    __table_args__ = (Index("login_failures_last", "last_at"),)
+
+    username_hash: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    failures: int = Field(sa_column=Column(Integer, nullable=False))
+    last_at: datetime = _time()
+    locked_until: datetime | None = _maybe_time()
 
 
 class SessionRow(DirectoryTable, table=True):

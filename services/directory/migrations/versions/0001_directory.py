@@ -72,7 +72,7 @@ CREATE TABLE directory.holdings (
     valid_to timestamptz,
     CONSTRAINT holdings_rank CHECK (rank IN ('primary', 'deputy')),
     CONSTRAINT holdings_state CHECK (state IN ('planned', 'current', 'ended')),
-    CONSTRAINT holdings_period CHECK (valid_to IS NULL OR valid_to > valid_from)
+    CONSTRAINT holdings_period CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
 CREATE UNIQUE INDEX holdings_post_primary ON directory.holdings (post_id) WHERE state = 'current' AND rank = 'primary';
 CREATE UNIQUE INDEX holdings_post_officer ON directory.holdings (post_id, officer_id) WHERE state = 'current';
@@ -89,12 +89,18 @@ CREATE TABLE directory.accounts (
     division_code text NOT NULL,
     language text NOT NULL,
     active boolean NOT NULL,
-    failed_logins integer NOT NULL,
-    locked_until timestamptz,
     created_at timestamptz NOT NULL,
     CONSTRAINT accounts_role CHECK (role IN ('operator', 'officer', 'supervisor', 'auditor', 'admin')),
     CONSTRAINT accounts_username UNIQUE (username)
 );
+
+CREATE TABLE directory.login_failures (
+    username_hash bytea PRIMARY KEY,
+    failures integer NOT NULL,
+    last_at timestamptz NOT NULL,
+    locked_until timestamptz
+);
+CREATE INDEX login_failures_last ON directory.login_failures (last_at);
 
 CREATE TABLE directory.sessions (
     token_hash bytea PRIMARY KEY,

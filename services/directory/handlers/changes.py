@@ -1,0 +1,59 @@
+"""What every change of the directory does besides the change itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.db import Tx
+from libs.directory.permissions import StaffPrincipal
+from libs.events import new_event, new_id, publish
+from libs.events.catalogue import DirectoryChanged
+from services.directory.store import changes as store
+
+DIRECTORY_KEY = UUID("d1ec7000-0000-5000-8000-000000000001")
+"""The key of the directory's events: they are heard in the order of its versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something: an account, or a name for what has none (the command line, the roster)."""
+
+    name: str
+    account_id: UUID | None = None
+
+    @staticmethod
+    def of(principal: StaffPrincipal) -> "Actor":
+        return Actor(principal.username, principal.account_id)
+
+
+ROSTER = Actor("roster")
+
+
+async def changed(
+    tx: Tx,
+    actor: Actor,
+    what: str,
+    now: datetime,
+    *,
+    division_code: str | None = None,
+    subject_id: object = None,
+    details: dict[str, Any] | None = None,
+) -> int:
+    """Bumps the version, records the change and tells everybody; answers the new version. `details` hold no phone numbers."""
+    version = await store.bump_version(tx)
+    await store.add_change(
+        tx,
+        change_id=new_id(),
+        version=version,
+        at=now,
+        account_id=actor.account_id,
+        actor=actor.name,
+        what=what,
+        division_code=division_code,
+        subject_id=str(subject_id) if subject_id is not None else None,
+        details=details or {},
+    )
+    data = DirectoryChanged(version=version, what=what, division_code=division_code, by=actor.account_id)
+    await publish(tx, [new_event(data, key=DIRECTORY_KEY, time=now)])
+    return version

@@ -1,0 +1,200 @@
+"""Posts, officers, contacts and duty: each use case is one change."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from libs.crypto import BlindIndex, Sealer
+from libs.db import Tx
+from libs.directory.model import Rank
+from libs.directory.phones import normalise_phone
+from libs.directory.read import Directory, contact_aad
+from libs.directory.roles import POST_ROLES
+from libs.errors import Conflict, Invalid, NotFound
+from libs.events import new_id
+from libs.i18n import gettext as _
+from libs.service import Tick
+from services.directory.handlers.changes import ROSTER, Actor, changed
+from services.directory.rules import check_officer_name, post_id
+from services.directory.store import people as store
+from services.directory.store.changes import hold_version
+
+ROSTER_BATCH_MAX = 200
+TITLE_LENGTH_MAX = 60
+
+
+async def add_post(
+    tx: Tx,
+    directory: Directory,
+    *,
+    division_code: str,
+    role: str,
+    title_zh: str | None = None,
+    title_en: str | None = None,
+    now: datetime,
+    actor: Actor,
+) -> UUID:
+    """A new post behind the others of its division; the role's own titles unless others are given."""
+    known = POST_ROLES.get(role)
+    if known is None:
+        raise Invalid("unknown_role", _("There is no role of this name. Known: %(roles)s", roles=", ".join(POST_ROLES)), field="role")
+    if await directory.division(tx, division_code) is None:
+        raise Invalid("unknown_division", _("This division code is not in the register."), field="division_code")
+    titles = (title_zh or known.zh)[:TITLE_LENGTH_MAX], (title_en or known.en)[:TITLE_LENGTH_MAX]
+    position = await store.last_position(tx, division_code) + 1
+    made = post_id(division_code, role, position)
+    if not await store.add_post(tx, post_id=made, division_code=division_code, role=known, titles=titles, position=position):
+        raise Conflict("post_exists", _("Somebody else has just added this post."))
+    await changed(tx, actor, "post.added", now, division_code=division_code, subject_id=made, details={"role": role})
+    return made
+
+
+async def add_officer(tx: Tx, directory: Directory, *, name: str, language: str, division_code: str, now: datetime, actor: Actor) -> UUID:
+    """A new officer, active, without contacts or posts yet."""
+    bare = check_officer_name(name)
+    if division_code and await directory.division(tx, division_code) is None:
+        raise Invalid("unknown_division", _("This division code is not in the register."), field="division_code")
+    officer_id = new_id()
+    await store.add_officer(tx, officer_id=officer_id, name=bare, language=language, division_code=division_code, now=now)
+    await changed(tx, actor, "officer.added", now, division_code=division_code, subject_id=officer_id)
+    return officer_id
+
+
+async def change_officer(
+    tx: Tx,
+    officer_id: UUID,
+    *,
+    name: str | None = None,
+    language: str | None = None,
+    active: bool | None = None,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    """Renames, or takes out of or back into service: an officer who is not active is never told of a case. What is None stays."""
+    row = await _officer(tx, officer_id)
+    after = (
+        row["name"] if name is None else check_officer_name(name),
+        row["language"] if language is None else language,
+        row["active"] if active is None else active,
+    )
+    if after == (row["name"], row["language"], row["active"]):
+        return
+    await store.change_officer(tx, officer_id, *after)
+    what = "officer.changed" if after[2] == row["active"] else "officer.enabled" if after[2] else "officer.disabled"
+    await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id)
+
+
+async def add_contact(
+    tx: Tx,
+    blind: BlindIndex,
+    sealer: Sealer,
+    *,
+    officer_id: UUID,
+    channel: Literal["sms", "voice"],
+    phone: str,
+    now: datetime,
+    actor: Actor,
+) -> UUID:
+    """A further way to reach an officer, tried after the others. A number that was there before is enabled again."""
+    number = normalise_phone(phone)
+    row = await _officer(tx, officer_id)
+    contact_id = new_id()
+    made = await store.add_contact(
+        tx,
+        contact_id=contact_id,
+        officer_id=officer_id,
+        channel=channel,
+        sealed=sealer.seal(number.encode(), contact_aad(contact_id)),
+        index=blind.of(number),
+        priority=await store.next_priority(tx, officer_id),
+        verified_at=None,
+    )
+    what = "contact.added" if made else "contact.enabled"
+    await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id, details={"channel": channel})
+    return contact_id
+
+
+async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, *, enabled: bool, now: datetime, actor: Actor) -> None:
+    """Uses or stops using a contact."""
+    row = await _officer(tx, officer_id)
+    if not await store.enable_contact(tx, officer_id, contact_id, enabled):
+        raise NotFound("contact_not_found", _("The officer has no such contact."))
+    what = "contact.enabled" if enabled else "contact.disabled"
+    await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id, details={"contact_id": str(contact_id)})
+
+
+async def set_holder(
+    tx: Tx,
+    *,
+    post_id: UUID,
+    officer_id: UUID,
+    rank: Rank,
+    valid_from: datetime | None = None,
+    valid_to: datetime | None = None,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    """Puts an officer on a post from `valid_from` (None or past: now) until `valid_to` (None: until further notice).
+
+    A new primary takes the place of the one before. Cases that are under way stay with whom they are (DESIGN section 7).
+    """
+    await hold_version(tx)
+    division_code = await _post_place(tx, post_id)
+    await _officer(tx, officer_id)
+    start = max(valid_from or now, now)
+    if valid_to is not None and valid_to <= start:
+        raise Invalid("bad_period", _("The end must come after the beginning."), field="valid_to")
+    state = "planned" if start > now else "current"
+    if state == "current":
+        await store.make_room(tx, post_id, officer_id, rank, now)
+    await store.add_holding(
+        tx, holding_id=new_id(), post_id=post_id, officer_id=officer_id, rank=rank, state=state, valid_from=start, valid_to=valid_to
+    )
+    details = {"officer_id": str(officer_id), "rank": rank, "from": start.isoformat(), "to": valid_to.isoformat() if valid_to else None}
+    what = "holding.set" if state == "current" else "holding.planned"
+    await changed(tx, actor, what, now, division_code=division_code, subject_id=post_id, details=details)
+
+
+async def end_holding(tx: Tx, *, post_id: UUID, officer_id: UUID, now: datetime, actor: Actor) -> None:
+    """Takes an officer off a post, and what was planned for them there off the roster."""
+    await hold_version(tx)
+    division_code = await _post_place(tx, post_id)
+    if not await store.end_holding(tx, post_id, officer_id, now):
+        raise NotFound("holding_not_found", _("The officer does not hold this post."))
+    details = {"officer_id": str(officer_id)}
+    await changed(tx, actor, "holding.ended", now, division_code=division_code, subject_id=post_id, details=details)
+
+
+async def keep_roster(tx: Tx, now: datetime) -> Tick:
+    """Begins and ends the holdings whose time has come: who is on duty changes here and nowhere else."""
+    next_at = await store.next_roster_change(tx)
+    if next_at is None or next_at > now:
+        return Tick(next_at=next_at)
+    await hold_version(tx)
+    due = await store.due_holdings(tx, now, ROSTER_BATCH_MAX)
+    for row in due:
+        over = row["valid_to"] is not None and row["valid_to"] <= now
+        if over:
+            await store.set_holding_state(tx, row["holding_id"], "ended")
+        else:
+            await store.make_room(tx, row["post_id"], row["officer_id"], row["rank"], now)
+            await store.set_holding_state(tx, row["holding_id"], "current")
+    if due:
+        await changed(tx, ROSTER, "roster.moved", now, details={"holdings": len(due)})
+    return Tick(worked=len(due), next_at=await store.next_roster_change(tx))
+
+
+async def _officer(tx: Tx, officer_id: UUID) -> asyncpg.Record:
+    row = await store.officer(tx, officer_id)
+    if row is None:
+        raise NotFound("officer_not_found", _("There is no such officer."))
+    return row
+
+
+async def _post_place(tx: Tx, post_id: UUID) -> str:
+    division_code = await store.post_place(tx, post_id)
+    if division_code is None:
+        raise NotFound("post_not_found", _("There is no such post."))
+    return division_code

@@ -1,0 +1,162 @@
+"""Importing a register of divisions, and asking who could be reached from where."""
+
+import csv
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import IO
+
+from libs.db import Tx
+from libs.directory.model import LEVELS
+from libs.directory.roles import DISPATCH_DESK, LADDER_ROLES, POST_ROLES, STANDARD_POSTS
+from libs.i18n import gettext as _
+from services.directory.errors import LineError, RegisterInvalid
+from services.directory.handlers.changes import Actor, changed
+from services.directory.rules import Coverage, DeadEnd, Entry, Gap, RegisterCheck
+from services.directory.store import register as store
+
+BATCH_MAX = 5_000
+LINE_LENGTH_MAX = 4_096
+ZONE = "Asia/Shanghai"
+"""All of China keeps one time (GB/T 7408); a register of elsewhere would name its zones."""
+
+Progress = Callable[[int], None]
+"""Called with the number of lines read so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did; `version` is None when nothing was new."""
+
+    lines: int
+    new: int
+    changed: int
+    posts: int
+    version: int | None
+
+
+async def import_register(
+    tx: Tx, file: IO[str], *, now: datetime, actor: Actor, with_posts: bool = False, progress: Progress = lambda _lines: None
+) -> Imported:
+    """Reads a register into the directory, all of it or nothing. Running it again changes nothing (`Imported.version` is None).
+
+    `file` is CSV `code,name,level,parent_code`, opened as UTF-8 with `newline=""`. Divisions that it does not name stay as they are.
+    Raises `RegisterInvalid` with the wrong lines.
+    """
+    check = RegisterCheck()
+    rows = _rows(file, check)
+    _line, header = next(rows, (1, ()))
+    if check.errors or not check.header(header):
+        raise RegisterInvalid(check.errors)
+    await store.begin_import(tx)
+    lines = 0
+    entries = check.entries(rows)
+    while batch := list(islice(entries, BATCH_MAX)):
+        lines += len(batch)
+        if not check.errors:
+            await store.stage(tx, [_staged(entry) for entry in batch])
+        progress(lines)
+    if not check.errors:
+        missing = check.missing_parents()
+        check.unknown_parents(await store.unknown_codes(tx, missing) if missing else [])
+    if check.errors:
+        raise RegisterInvalid(check.errors)
+    new, renewed = await store.take_over(tx)
+    posts = await _add_standard_posts(tx) if with_posts else 0
+    version = None
+    if new or renewed or posts:
+        details = {"lines": lines, "new": new, "changed": renewed, "posts": posts}
+        version = await changed(tx, actor, "register.imported", now, details=details)
+    return Imported(lines, new, renewed, posts, version)
+
+
+async def coverage(tx: Tx) -> Coverage:
+    """Every place from which nobody would be reached, and every rung on which nobody would."""
+    counts = await store.coverage_counts(tx, DISPATCH_DESK)
+    ends = await store.dead_ends(tx, LADDER_ROLES)
+    gaps = await store.gaps(tx)
+    return Coverage(
+        version=counts["version"],
+        places=counts["places"],
+        posts=counts["posts"],
+        dispatch_desk=counts["desk"],
+        dead_ends=tuple(DeadEnd(row["code"], row["name"]) for row in ends),
+        gaps=tuple(
+            Gap(
+                row["division_code"],
+                row["name"],
+                row["role"],
+                row["title_zh"],
+                row["title_en"],
+                "no_channel" if row["held"] else "no_holder",
+            )
+            for row in gaps
+        ),
+    )
+
+
+async def _add_standard_posts(tx: Tx) -> int:
+    made = 0
+    for level in LEVELS:
+        for position, role in enumerate(STANDARD_POSTS.get(level, ()), start=1):
+            made += await store.add_standard_posts(tx, level, POST_ROLES[role], position)
+    return made
+
+
+def _rows(file: IO[str], check: RegisterCheck) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows; what cannot be read at all becomes an error of `check` and ends the reading."""
+    reader = csv.reader(_lines(file), strict=True)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except UnicodeDecodeError:
+            detail = _("The file is not UTF-8. Save it as “CSV UTF-8” (in WPS or Excel: Save As).")
+            check.errors.append(LineError(reader.line_num + 1, "not_utf8", detail))
+            return
+        except csv.Error as error:
+            detail = _("The line cannot be read as CSV (%(error)s). Check its quotes.", error=str(error))
+            check.errors.append(LineError(reader.line_num, "not_csv", detail))
+            return
+        yield reader.line_num, row
+
+
+def _lines(file: IO[str]) -> Iterable[str]:
+    for number, line in enumerate(iter(lambda: file.readline(LINE_LENGTH_MAX), "")):
+        if len(line) >= LINE_LENGTH_MAX:
+            raise csv.Error("line too long")
+        yield line.removeprefix("\ufeff") if number == 0 else line
+
+
+def _staged(entry: Entry) -> tuple[str | None, ...]:
+    pinyin, initials = pinyin_of(entry.name)
+    return entry.code, entry.name, entry.level, entry.parent_code, ZONE, pinyin, initials
+
+
+@functools.lru_cache(maxsize=50_000)
+def pinyin_of(name: str) -> tuple[str, str]:
+    """How a name is typed on a keyboard: 南园街道 → nanyuanjiedao, nyjd. Common endings are read once."""
+    for ending in _ENDINGS:
+        if name.endswith(ending) and len(name) > len(ending):
+            start, end = _read(name[: -len(ending)]), _read_ending(ending)
+            return start[0] + end[0], start[1] + end[1]
+    return _read(name)
+
+
+_ENDINGS = ("社区居民委员会", "社区居委会", "村民委员会", "居民委员会", "村委会", "居委会", "街道办事处", "街道", "社区")
+
+
+@functools.lru_cache(maxsize=32)
+def _read_ending(ending: str) -> tuple[str, str]:
+    return _read(ending)
+
+
+def _read(name: str) -> tuple[str, str]:
+    from pypinyin import lazy_pinyin  # its dictionaries take a third of a second: only importing needs them
+
+    syllables = ["".join(char for char in syllable.lower() if char.isalnum()) for syllable in lazy_pinyin(name)]
+    spoken = [syllable for syllable in syllables if syllable]
+    return "".join(spoken), "".join(syllable if syllable.isdigit() else syllable[0] for syllable in spoken)
