@@ -25,7 +25,9 @@ def minutes(events: Iterable[dict[str, Any]], t0: str, *kinds: str) -> list[tupl
 
 async def purposes(world: World, case: dict[str, Any]) -> list[tuple[str, str]]:
     """Who was told, and why, in order."""
-    rows = await world.fetch("SELECT tier, purpose FROM notifier.notifications WHERE case_id = $1::uuid ORDER BY requested_at, tier", case["case_id"])
+    rows = await world.fetch(
+        "SELECT tier, purpose FROM notifier.notifications WHERE case_id = $1::uuid ORDER BY requested_at, tier", case["case_id"]
+    )
     return [(row["tier"], row["purpose"]) for row in rows]
 
 
@@ -166,7 +168,12 @@ async def test_from_on_site_to_closed_with_an_answer_to_the_reporter(world: Worl
     officer = case["owner"]["officer_id"]
     await world.act(case, "acknowledge", officer)
     await world.advance(minutes=50)
-    for step in ({"step": "on_site", "child_sighted": True}, {"step": "police_linked"}, {"step": "first_written_up"}, {"step": "assessment"}):
+    for step in (
+        {"step": "on_site", "child_sighted": True},
+        {"step": "police_linked"},
+        {"step": "first_written_up"},
+        {"step": "assessment"},
+    ):
         answer = await world.act(case, "steps", officer, **step)
         assert answer.status_code == 200, answer.text
     answer = await world.act(case, "steps", officer, step="close", result="child_safe")

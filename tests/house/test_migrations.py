@@ -16,7 +16,10 @@ from sqlmodel import SQLModel
 
 from libs.db.migrations import migrate
 
-ROOMS = {"bus": "libs.events.tables", **{room: f"services.{room}.tables" for room in ("directory", "intake", "router", "notifier", "audit")}}
+ROOMS = {
+    "bus": "libs.events.tables",
+    **{room: f"services.{room}.tables" for room in ("directory", "intake", "router", "notifier", "audit")},
+}
 
 
 def metadata_of(module_name: str) -> MetaData:
@@ -72,7 +75,12 @@ async def test_two_processes_may_migrate_at_once(postgres_url: str) -> None:
 async def test_each_service_acts_as_its_own_role_and_cannot_write_elsewhere(database_url: str) -> None:
     from libs.db import Database
 
-    for room, foreign in (("intake", "router.cases"), ("router", "intake.reports"), ("notifier", "router.cases"), ("audit", "intake.reports")):
+    for room, foreign in (
+        ("intake", "router.cases"),
+        ("router", "intake.reports"),
+        ("notifier", "router.cases"),
+        ("audit", "intake.reports"),
+    ):
         database = await Database.open(database_url, role=f"tocsin_{room}", size_max=1)
         async with database.connection() as connection:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

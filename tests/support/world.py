@@ -14,9 +14,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import pytest
-
 from deploy.demo.directory import DemoAccess, load_demo
+
 from deploy.embedded import SERVICES, Embedding, assembled, sandbox_settings
 from deploy.sandbox import Sandbox
 from deploy.secrets import Secrets
@@ -163,9 +162,3 @@ async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NO
                 yield world
         finally:
             await db.close()
-
-
-@pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with make_world(database_url, tmp_path) as made:
-        yield made
