@@ -60,8 +60,13 @@ def set_default_locale(locale: str) -> None:
 
 
 def set_locale(locale: Locale) -> contextvars.Token[Locale | None]:
-    """Sets the language for the rest of this context (one request runs in one); prefer `use_locale` elsewhere."""
+    """Sets the language until `reset_locale`; prefer `use_locale` where a block will do."""
     return _locale.set(locale)
+
+
+def reset_locale(token: contextvars.Token[Locale | None]) -> None:
+    """Undoes a `set_locale`."""
+    _locale.reset(token)
 
 
 @contextmanager
@@ -134,6 +139,11 @@ def format_duration(seconds: float) -> str:
             break
     joint = "" if current_locale() == "zh_CN" else " "
     return ("−" if seconds <= -0.5 else "") + joint.join(parts)
+
+
+def duration_units() -> dict[str, str]:
+    """The units of `format_duration` with `{}` for the number, for scripts that count on: `{"d": "{} d", "h": "{} h", …}`."""
+    return {name: gettext(text, n="{}") for name, (_size, text) in zip(("d", "h", "min", "s"), _UNITS, strict=True)}
 
 
 def _catalogue() -> Catalogue:

@@ -6,7 +6,7 @@ all the same, in fields, messages and tracebacks: the last line of defence, not 
 
 import logging
 import sys
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -23,36 +23,18 @@ def configure(level: str = "INFO", json: bool = True, clock: Clock | None = None
     if threshold is None:
         msg = f"unknown log level {level!r}"
         raise ValueError(msg)
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(),
-        _stamp(clock or SystemClock()),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
-        if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
+    chain = _connect(clock or SystemClock())
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    if not json:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=chain, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
     root.setLevel(threshold)
     _route_libraries(threshold)
     logging.captureWarnings(True)
@@ -60,7 +42,35 @@ def configure(level: str = "INFO", json: bool = True, clock: Clock | None = None
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; `name` is the module's `__name__`."""
-    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+    if not structlog.is_configured():
+        # structlog's own default would print the local variables of a traceback, a child's name among them.
+        _connect(SystemClock())
+    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, so that configuring again replaces it and leaves a test's or a host's handlers alone."""
+
+
+def _connect(clock: Clock) -> list[structlog.typing.Processor]:
+    chain: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        _stamp(clock),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    return chain
 
 
 def _stamp(clock: Clock) -> structlog.typing.Processor:
