@@ -75,9 +75,10 @@ async def fits(page: Page) -> None:
     """Nothing sticks out to the side."""
     too_wide = await page.evaluate(
         """() => [...document.querySelectorAll('body *')]
-            .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && getComputedStyle(e).position !== 'fixed')
+            .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+            .filter(e => getComputedStyle(e).position !== 'fixed')
             .filter(e => { for (let p = e.parentElement; p; p = p.parentElement) {
-                const o = getComputedStyle(p).overflowX; if (o === 'auto' || o === 'scroll' || o === 'hidden') return false } return true })
+                if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false } return true })
             .slice(0, 3).map(e => e.outerHTML.slice(0, 120))"""
     )
     assert too_wide == []
