@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
-from libs.i18n.catalogues import ENGLISH, Catalogue, catalogues
+from libs.i18n.catalogues import ENGLISH, Catalogue, load
 
 Locale = Literal["zh_CN", "en"]
 
@@ -147,4 +147,4 @@ def duration_units() -> dict[str, str]:
 
 
 def _catalogue() -> Catalogue:
-    return catalogues().get(current_locale(), ENGLISH)
+    return load().get(current_locale(), ENGLISH)

@@ -16,7 +16,7 @@ ENGLISH: Catalogue = {}
 
 
 @functools.cache
-def catalogues() -> Mapping[str, Catalogue]:
+def load() -> Mapping[str, Catalogue]:
     """Every translation of every room, by locale and msgid."""
     return {"zh_CN": {msgid: text for path in paths() for msgid, text in texts(read(path))}}
 

@@ -6,7 +6,7 @@ all the same, in fields, messages and tracebacks: the last line of defence, not 
 
 import logging
 import sys
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import structlog
 
@@ -45,7 +45,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     if not structlog.is_configured():
         # structlog's own default would print the local variables of a traceback, a child's name among them.
         _connect(SystemClock())
-    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -75,7 +75,7 @@ def _connect(clock: Clock) -> list[structlog.typing.Processor]:
 
 def _stamp(clock: Clock) -> structlog.typing.Processor:
     def stamp(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        fields["at"] = clock.now().isoformat(timespec="milliseconds")
+        fields["timestamp"] = clock.now().isoformat(timespec="milliseconds")
         return fields
 
     return stamp

@@ -104,7 +104,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code, detail = _HTTP_ERRORS.get(error.status_code, (f"http_{error.status_code}", "The request could not be handled."))
+    code, detail = _HTTP_ERRORS.get(error.status_code, (f"http_{error.status_code}", _OTHER_DETAIL))
     return _answer(request, error.status_code, code, _(detail), headers=error.headers)
 
 
@@ -117,7 +117,7 @@ def _answer(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    title = _(_TITLES.get(status, "Error"))
+    title = _(_TITLES.get(status, _OTHER_TITLE))
     if wants_html(request.headers):
         return templates.render(request, "problem.html", status_code=status, headers=headers, title=title, detail=detail, errors=errors)
     document = {
@@ -159,7 +159,7 @@ _CONTENT: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem
 
 _TITLES: Final[Mapping[int, str]] = {
     400: N_("Bad request"),
-    401: N_("Who are you?"),
+    401: N_("Not identified"),
     403: N_("Not allowed"),
     404: N_("Not found"),
     405: N_("Method not allowed"),
@@ -179,3 +179,6 @@ _HTTP_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     413: ("too_large", N_("The request is larger than what we accept.")),
     415: ("unsupported_content_type", N_("Send JSON, with Content-Type: application/json.")),
 }
+
+_OTHER_TITLE: Final = N_("Error")
+_OTHER_DETAIL: Final = N_("The request could not be handled.")
