@@ -84,7 +84,7 @@ class Login:
 
     token: str
     account_id: UUID
-    language: str
+    role: Role
     expires_at: datetime
 
 
@@ -109,7 +109,7 @@ async def log_in(database: Database, passwords: Passwords, clock: Clock, *, user
     async with database.transaction() as tx:
         await store.forget_failures(tx, tried)
         await store.add_session(tx, identity.token_hash(token), account.account_id, now, expires_at)
-    return Login(token, account.account_id, account.language, expires_at)
+    return Login(token, account.account_id, Role(account.role), expires_at)
 
 
 async def log_out(tx: Tx, token: str) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from libs.db import Tx
-from libs.directory.permissions import StaffPrincipal
 from libs.events import new_event, new_id, publish
 from libs.events.catalogue import DirectoryChanged
 from services.directory.store import changes as store
@@ -21,10 +20,6 @@ class Actor:
 
     name: str
     account_id: UUID | None = None
-
-    @staticmethod
-    def of(principal: StaffPrincipal) -> "Actor":
-        return Actor(principal.username, principal.account_id)
 
 
 ROSTER = Actor("roster")

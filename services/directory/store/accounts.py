@@ -18,13 +18,13 @@ class Account:
     account_id: UUID
     username: str
     password_hash: str
+    role: str
     active: bool
-    language: str
 
 
 async def account(tx: Tx, username: str) -> Account | None:
     row = await tx.fetchrow(
-        "SELECT account_id, username, password_hash, active, language FROM directory.accounts WHERE username = $1",
+        "SELECT account_id, username, password_hash, role, active FROM directory.accounts WHERE username = $1",
         username,
         timeout=TIMEOUT_S,
     )

@@ -9,7 +9,7 @@ import asyncpg
 
 from libs.db import Tx
 from libs.directory.roles import PostRole
-from libs.directory.sql import PREFIX_END
+from libs.directory.sql import PREFIX_END, REACHABLE
 
 TIMEOUT_S = 10.0
 
@@ -85,17 +85,33 @@ async def officers(tx: Tx, prefix: str, after: UUID | None, limit: int) -> list[
     )  # fmt: skip
 
 
-async def officers_named(tx: Tx, prefix: str, text: str, limit: int) -> list[Any]:
-    """Active officers at or under a division, nearest to it first, whose name contains `text`."""
+async def officers_at(tx: Tx, codes: Sequence[str], limit: int) -> list[Any]:
+    """Officers who work at one of the divisions, the lowest division first."""
     return await tx.fetch(
         """
-        SELECT officer_id, name, division_code FROM directory.officers
-        WHERE active AND division_code ~>=~ $1 AND division_code ~<~ $2 AND strpos(name, $3) > 0
-        ORDER BY length(division_code), name, officer_id LIMIT $4
+        SELECT officer_id, name, language, active, division_code FROM directory.officers
+        WHERE division_code = ANY($1::text[])
+        ORDER BY length(division_code) DESC, active DESC, created_at, officer_id LIMIT $2
         """,
-        prefix, prefix + PREFIX_END, text, limit,
+        list(codes), limit,
         timeout=TIMEOUT_S,
     )  # fmt: skip
+
+
+async def reached_at(tx: Tx, codes: Sequence[str]) -> dict[str, bool]:
+    """For each of the divisions that has posts, whether somebody on one of them can be reached."""
+    rows = await tx.fetch(
+        f"""
+        SELECT p.division_code, bool_or(EXISTS (
+            SELECT 1 FROM directory.holdings h JOIN directory.officers o USING (officer_id)
+            WHERE h.post_id = p.post_id AND h.state = 'current' AND {REACHABLE}
+        )) AS reached
+        FROM directory.posts p WHERE p.division_code = ANY($1::text[]) GROUP BY p.division_code
+        """,
+        list(codes),
+        timeout=TIMEOUT_S,
+    )
+    return {row["division_code"]: row["reached"] for row in rows}
 
 
 async def officers_by_id(tx: Tx, officer_ids: Sequence[UUID]) -> list[Any]:

@@ -1,0 +1,33 @@
+"""The wiring of the directory service."""
+
+import argon2
+
+from libs.crypto import BlindIndex, Sealer
+from libs.directory.read import PHONE_INDEX, Directory
+from libs.service import Context, Service
+from libs.settings import load
+from services.directory import jobs
+from services.directory.api import Api
+from services.directory.handlers.accounts import Passwords
+from services.directory.settings import DirectorySettings
+from services.directory.web import Pages
+
+
+async def build(context: Context) -> Service:
+    """The directory: its API and pages, its roster, its broom."""
+    settings = load(DirectorySettings, **context.given.get("directory", {}))
+    database = await context.database("directory")
+    blind = BlindIndex(context.keyring, PHONE_INDEX)
+    sealer = Sealer(context.keyring)
+    directory = Directory(blind, sealer)
+    passwords = Passwords(argon2.PasswordHasher(time_cost=settings.password_rounds, memory_cost=settings.password_memory_kib))
+    return Service(
+        name="directory",
+        database=database,
+        routers=(
+            Api(database, directory, blind, sealer, context.clock).router(),
+            Pages(database=database, directory=directory, blind=blind, sealer=sealer, passwords=passwords, clock=context.clock).router(),
+        ),
+        jobs=jobs.jobs(database, context.clock),
+        resources=(passwords,),
+    )

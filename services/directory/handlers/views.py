@@ -1,0 +1,155 @@
+"""The directory as people look at it: officers with masked numbers, a place with its posts, who may change what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from libs.crypto import Sealer
+from libs.db import Tx
+from libs.directory.model import Division, Post, Rank, ancestor_codes, contains
+from libs.directory.permissions import Principal, StaffPrincipal, require
+from libs.directory.phones import masked_phone
+from libs.directory.read import Directory, contact_aad
+from libs.directory.sql import division as division_of
+from libs.errors import NotFound
+from libs.i18n import gettext as _
+from services.directory.handlers.changes import Actor
+from services.directory.store import people, register
+
+CHILDREN_MAX = 500
+OFFICERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ContactView:
+    """A way to reach an officer; of the number only the country and the last two digits."""
+
+    contact_id: UUID
+    channel: str
+    phone: str
+    priority: int
+    enabled: bool
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerView:
+    """An officer with all contacts, and the posts held now."""
+
+    officer_id: UUID
+    name: str
+    language: str
+    active: bool
+    division_code: str
+    contacts: tuple[ContactView, ...]
+    posts: tuple[UUID, ...]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the officer can be told anything."""
+        return self.active and any(contact.enabled for contact in self.contacts)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderView:
+    """An officer on a post of the place."""
+
+    officer: OfficerView
+    rank: Rank
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """A place: the way to it, its posts with their people, what lies directly in it, and who could be put on a post."""
+
+    division: Division
+    path: tuple[Division, ...]
+    posts: tuple[tuple[Post, tuple[HolderView, ...]], ...]
+    above: tuple[Post, ...]
+    children: tuple[tuple[Division, bool | None], ...]
+    """Each with whether its own posts have somebody reachable; None where it has no posts."""
+    officers: tuple[OfficerView, ...]
+
+    @property
+    def reached(self) -> bool:
+        """Whether anybody here or above would be reached."""
+        return any(post.reachable for post, _holders in self.posts) or any(post.reachable for post in self.above)
+
+
+async def place(tx: Tx, directory: Directory, sealer: Sealer, code: str, scope: str) -> PlaceView:
+    """Everything about one place for somebody whose rights end at `scope`."""
+    route = await directory.route(tx, code)
+    if route is None:
+        raise NotFound("division_not_found", _("This division code is not in the register."))
+    own = [post for post in route.posts if post.division_code == code]
+    above = [post for post in route.posts if post.division_code != code]
+    rows = await people.officers_at(tx, ancestor_codes(code), OFFICERS_MAX)
+    listed = {row["officer_id"] for row in rows}
+    holding = {holder.officer_id for post in own for holder in post.holders} - listed
+    rows += await people.officers_by_id(tx, sorted(holding)) if holding else []
+    officers = {officer.officer_id: officer for officer in await officers_shown(tx, sealer, rows)}
+    below = [division_of(row) for row in await register.children(tx, code, "", CHILDREN_MAX)]
+    reached = await people.reached_at(tx, [division.code for division in below])
+    return PlaceView(
+        division=route.division,
+        path=tuple(division for division in reversed(route.ancestors) if contains(scope, division.code)),
+        posts=tuple(
+            (post, tuple(HolderView(officers[holder.officer_id], holder.rank) for holder in post.holders if holder.officer_id in officers))
+            for post in own
+        ),
+        above=tuple(above),
+        children=tuple((division, reached.get(division.code)) for division in below),
+        officers=tuple(officer for officer in officers.values() if contains(scope, officer.division_code)),
+    )
+
+
+async def officers_shown(tx: Tx, sealer: Sealer, rows: Sequence[Any]) -> list[OfficerView]:
+    """Officers from their rows, in the same order."""
+    ids = [row["officer_id"] for row in rows]
+    contacts: dict[UUID, list[ContactView]] = {officer_id: [] for officer_id in ids}
+    for row in await people.contacts_of(tx, ids):
+        phone = masked_phone(sealer.open(row["phone_sealed"], contact_aad(row["contact_id"])).decode())
+        view = ContactView(row["contact_id"], row["channel"], phone, row["priority"], row["enabled"], row["verified_at"])
+        contacts[row["officer_id"]].append(view)
+    posts: dict[UUID, list[UUID]] = {officer_id: [] for officer_id in ids}
+    for row in await people.holdings_of(tx, ids):
+        if row["state"] == "current":
+            posts[row["officer_id"]].append(row["post_id"])
+    return [
+        OfficerView(
+            row["officer_id"],
+            row["name"],
+            row["language"],
+            row["active"],
+            row["division_code"],
+            tuple(contacts[row["officer_id"]]),
+            tuple(posts[row["officer_id"]]),
+        )
+        for row in rows
+    ]
+
+
+async def require_post(tx: Tx, who: Principal, post_id: UUID) -> str:
+    """The division of a post that `who` may change. Forbidden comes before NotFound, so that ids cannot be tried."""
+    require(who, "directory.manage")
+    found = await people.post_place(tx, post_id)
+    if found is None:
+        raise NotFound("post_not_found", _("There is no such post."))
+    require(who, "directory.manage", found)
+    return found
+
+
+async def require_officer(tx: Tx, who: Principal, officer_id: UUID) -> None:
+    """That `who` may change an officer."""
+    require(who, "directory.manage")
+    row = await people.officer(tx, officer_id)
+    if row is None:
+        raise NotFound("officer_not_found", _("There is no such officer."))
+    require(who, "directory.manage", row["division_code"])
+
+
+def actor_of(who: Principal) -> Actor:
+    """Whom the record of changes names."""
+    return Actor(who.username, who.account_id) if isinstance(who, StaffPrincipal) else Actor(f"api:{who.client_id}")

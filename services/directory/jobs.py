@@ -1,0 +1,29 @@
+"""What the directory does by itself: duty begins and ends, and what is over is forgotten."""
+
+from datetime import timedelta
+from functools import partial
+
+from libs.clock import Clock
+from libs.db import Database
+from libs.service import Job, Tick
+from services.directory.handlers import accounts, people
+
+CLEAN_EVERY = timedelta(minutes=10)
+
+
+def jobs(database: Database, clock: Clock) -> tuple[Job, ...]:
+    """The jobs; every replica may run them."""
+    return (
+        Job("directory-roster", partial(_roster, database, clock)),
+        Job("directory-clean", partial(_clean, database, clock), idle_s=CLEAN_EVERY.total_seconds()),
+    )
+
+
+async def _roster(database: Database, clock: Clock) -> Tick:
+    async with database.transaction() as tx:
+        return await people.keep_roster(tx, clock.now())
+
+
+async def _clean(database: Database, clock: Clock) -> Tick:
+    async with database.transaction() as tx:
+        return Tick(worked=await accounts.clean(tx, clock.now()))
