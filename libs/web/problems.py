@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from libs.db import TRANSIENT
 from libs.errors import BadRequest, FieldError, Invalid, TocsinError, Unauthorised, Unavailable
 from libs.i18n import N_
 from libs.i18n import gettext as _
@@ -80,7 +81,7 @@ def unexpected(request: Request, error: Exception) -> Response:
     """The answer to a request that failed with an error nobody foresaw: logged whole, told without details."""
     # The path itself may hold a receipt; the route's pattern does not.
     route = getattr(request.scope.get("route"), "path", None)
-    if isinstance(error, TimeoutError | ConnectionError):
+    if isinstance(error, TRANSIENT):
         _log.error("request not served in time", route=route, exc_info=error)
         return respond(request, Unavailable("unavailable", _("Tocsin cannot answer right now. Please try again in a few seconds.")))
     _log.error("request failed", route=route, exc_info=error)

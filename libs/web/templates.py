@@ -49,9 +49,9 @@ def render(
 @functools.cache
 def environment() -> jinja2.Environment:
     """The one environment, with the shared templates and those of every room."""
-    rooms = {
-        path.parent.name: jinja2.FileSystemLoader(path) for path in (*ROOT.glob("services/*/templates"), *ROOT.glob("deploy/*/templates"))
-    }
+    folders = (*ROOT.glob("services/*/templates"), *ROOT.glob("deploy/*/templates"))
+    # `router/case.html` is either templates/router/case.html or templates/case.html of the room.
+    rooms = {path.parent.name: jinja2.FileSystemLoader([path / path.parent.name, path]) for path in folders}
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(_SHARED), jinja2.PrefixLoader(rooms)]),
         autoescape=True,
