@@ -1,0 +1,7 @@
+"""What intake hears: how the cases of its reports go on."""
+
+from libs.events import Subscription
+from services.intake.handlers.receipts import follow_cases
+from services.intake.rules.progress import HEARD
+
+SUBSCRIPTIONS = (Subscription(group="intake.progress", types=HEARD, handler=follow_cases),)
