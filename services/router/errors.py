@@ -1,0 +1,59 @@
+"""What may go wrong when people act on a case. Each message says what is the matter and the way out.
+
+TocsinError
+├── Forbidden
+│   └── NotAssigned       the officer was never told of this case
+├── NotFound
+│   └── NoSuchCase        unknown, or outside the reader's divisions
+├── Conflict
+│   ├── CaseIsClosed      nothing more can be done to it
+│   ├── AlreadyTaken      another officer is the owner
+│   ├── NotYours          only the owner may do that
+│   ├── NotAcknowledged   somebody must acknowledge first
+│   └── NotReadyToClose   a step is missing
+└── Invalid               a field of the request (`libs.errors`)
+"""
+
+from collections.abc import Sequence
+
+from libs.errors import Conflict, FieldError, Forbidden, NotFound
+from libs.i18n import gettext as _
+
+
+class NotAssigned(Forbidden):
+    def __init__(self) -> None:
+        super().__init__(
+            "not_assigned",
+            _("This officer was not told of this case. Whoever may manage cases here can take it over (take-over)."),
+            field="on_behalf_of",
+        )
+
+
+class NoSuchCase(NotFound):
+    def __init__(self) -> None:
+        super().__init__("no_such_case", _("There is no such case in your divisions."))
+
+
+class CaseIsClosed(Conflict):
+    def __init__(self) -> None:
+        super().__init__("case_closed", _("This case is closed. A new report on the same matter opens a new case."))
+
+
+class AlreadyTaken(Conflict):
+    def __init__(self) -> None:
+        super().__init__("already_acknowledged", _("Another officer has acknowledged this case. To take it over from them, use take-over."))
+
+
+class NotYours(Conflict):
+    def __init__(self) -> None:
+        super().__init__("not_owner", _("Another officer owns this case: only they, or whoever takes it over, can close it."))
+
+
+class NotAcknowledged(Conflict):
+    def __init__(self) -> None:
+        super().__init__("not_acknowledged", _("Nobody has acknowledged this case yet. Acknowledge it first."))
+
+
+class NotReadyToClose(Conflict):
+    def __init__(self, missing: Sequence[FieldError]) -> None:
+        super().__init__("steps_missing", " ".join(error.detail for error in missing), errors=missing)

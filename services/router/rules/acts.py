@@ -1,0 +1,262 @@
+"""What people do to a case: acknowledge, decline, report steps, close, regrade, place, take over.
+
+Doing the same thing twice changes nothing the second time. What cannot be done raises an error of `services.router.errors`.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from libs.directory.model import Post
+from libs.errors import Conflict, FieldError, Invalid
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseStepDone
+from libs.i18n import gettext as _
+from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
+from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours
+from services.router.rules.case import Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
+from services.router.rules.draft import Draft
+from services.router.rules.ladder import Seat, needs_placing
+from services.router.rules.machine import change_grade
+
+Via = Literal["sms_reply", "link", "keypad", "workbench", "api"]
+
+REPORTABLE_STEPS = (
+    Step.ON_SITE,
+    Step.FIRST_WRITTEN_UP,
+    Step.ASSESSMENT,
+    Step.CASE_CONFERENCE,
+    Step.POLICE_LINKED,
+    Step.REPORTER_INFORMED,
+)
+"""Steps that officers report; the others are acts of their own: acknowledge, close, place."""
+
+
+def acknowledge(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outcome:
+    """An assigned officer takes the case and becomes its owner; the climb stops. Also after their window: late, but taken.
+
+    Those who were told and have not answered are told that they need not come, except for grade I.
+    """
+    assignment = _assigned(state, officer_id)
+    if state.status is Status.ACKNOWLEDGED:
+        if state.owner_officer_id == officer_id:
+            return Outcome(state, state, ())
+        raise AlreadyTaken
+    if state.status is Status.NEEDS_PLACING and assignment.answer is Answered.ACKNOWLEDGED and state.owner_officer_id == officer_id:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    _take(draft, assignment, via)
+    return draft.outcome()
+
+
+def decline(state: CaseState, officer_id: UUID, reason: DeclineReason, moment: Moment, via: Via) -> Outcome:
+    """An assigned officer cannot take the case. When it rests on them, it climbs at once."""
+    assignment = _assigned(state, officer_id)
+    if assignment.answer is Answered.DECLINED:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    draft.answer(assignment, Answered.DECLINED)
+    draft.say(CaseDeclined, at=assignment, reason=reason, via=via)
+    if (state.owner_post_id, state.owner_officer_id) == (assignment.post_id, officer_id):
+        draft.climb("declined")
+    return draft.outcome()
+
+
+def step_done(
+    state: CaseState,
+    officer_id: UUID,
+    step: Step,
+    moment: Moment,
+    via: Via,
+    *,
+    done_at: datetime | None = None,
+    child_sighted: bool | None = None,
+) -> Outcome:
+    """A step was done, now or at `done_at`. Whoever reports a step of a case that nobody has acknowledged thereby acknowledges it.
+
+    For `on_site`, `child_sighted` tells contact attempted from child seen; it may be reported again when the child is seen later.
+    """
+    assignment = _assigned(state, officer_id)
+    at = done_at or moment.now
+    if at > moment.now:
+        raise Invalid("in_future", _("A step cannot be done in the future. Leave done_at out to mean now."), field="done_at")
+    if at < state.t0:
+        raise Invalid("before_report", _("A step cannot be done before the report was received."), field="done_at")
+    if step not in REPORTABLE_STEPS:
+        raise Invalid("not_reportable", _("This step is done by its own act: acknowledge, place or close the case."), field="step")
+    sighted_now = step is Step.ON_SITE and bool(child_sighted) and not state.child_sighted
+    if step in state.steps_done and not sighted_now:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    if state.status is Status.OPEN:
+        assignment = _take(draft, assignment, via)
+    _record_step(draft, step, at, assignment, child_sighted=bool(child_sighted) if step is Step.ON_SITE else None)
+    return draft.outcome()
+
+
+def close(state: CaseState, officer_id: UUID, result: CloseResult, moment: Moment, *, manages: bool = False) -> Outcome:
+    """The owner, or somebody who `manages` cases here, ends the case with a result.
+
+    Refused until the police were told of a mandatory-report situation (OPINION2020 art 2) and the reporter, where reachable, of the
+    outcome (UMPL art 11(3); SEED_F 事事有回音).
+    """
+    if state.status is Status.CLOSED and state.result is result:
+        return Outcome(state, state, ())
+    assignment = _assigned(state, officer_id)
+    if state.status is not Status.ACKNOWLEDGED and not (state.status is Status.NEEDS_PLACING and state.acknowledged_at):
+        raise NotAcknowledged
+    if state.owner_officer_id != officer_id and not manages:
+        raise NotYours
+    missing = missing_to_close(state)
+    if missing:
+        raise NotReadyToClose([FieldError(step, "step_missing", _MISSING[step]()) for step in missing])
+    draft = Draft(state, moment)
+    case = draft.case
+    _record_step(draft, Step.CLOSE, moment.now, assignment, told=False)
+    case.status, case.result, case.closed_at = Status.CLOSED, result, moment.now
+    draft.disarm(*Kind)
+    draft.say(CaseClosed, at=assignment, result=result, reporter_informed=Step.REPORTER_INFORMED in case.steps_done)
+    return draft.outcome()
+
+
+def missing_to_close(state: CaseState) -> list[Step]:
+    """The steps without which the case may not be closed."""
+    missing: list[Step] = []
+    if state.mandatory and Step.POLICE_LINKED not in state.steps_done:
+        missing.append(Step.POLICE_LINKED)
+    if state.reporter_reachable and Step.REPORTER_INFORMED not in state.steps_done:
+        missing.append(Step.REPORTER_INFORMED)
+    return missing
+
+
+def regrade(state: CaseState, grade: Grade, reason: str, moment: Moment) -> Outcome:
+    """Gives the case another grade; never below what its mandatory-report situations demand (rules.yaml grade_rules)."""
+    if not state.open:
+        raise CaseIsClosed
+    if grade is state.grade:
+        return Outcome(state, state, ())
+    if state.floor is not None and grade.rank > state.floor.rank:
+        raise Invalid(
+            "below_floor",
+            _("Its mandatory-report situations do not allow a grade below %(floor)s.", floor=state.floor),
+            field="grade",
+        )
+    draft = Draft(state, moment)
+    change_grade(draft, grade, reason)
+    return draft.outcome()
+
+
+def place(state: CaseState, division_code: str, moment: Moment) -> Outcome:
+    """Gives the case its place and starts the ladder there; the step deadlines run on from t0.
+
+    `moment.route` is that of the new place, and `moment.policy` the one in force there; the case is stamped with it from now on.
+    """
+    if not state.open:
+        raise CaseIsClosed
+    if division_code == state.division_code:
+        return Outcome(state, state, ())
+    if needs_placing(moment.policy, moment.route):
+        raise Invalid(
+            "too_wide", _("This place is too wide to send anybody to. Choose a district or something within one."), field="division_code"
+        )
+    draft = Draft(state, moment)
+    case = draft.case
+    desk = draft.owner_assignment
+    from_division = case.division_code
+    case.division_code, case.zone = division_code, moment.route.division.zone
+    case.policy_id, case.policy_version = moment.policy.id, moment.policy.version
+    draft.say_of_owner(CasePlaced, from_division_code=from_division)
+    if state.status is Status.NEEDS_PLACING:
+        _record_step(draft, Step.DISPATCH, moment.now, desk)
+    else:
+        _recall_others(draft, None)
+    case.acknowledged_at, case.supervise_left = None, 0
+    draft.start_ladder("placed")
+    return draft.outcome()
+
+
+def take_over(state: CaseState, officer_id: UUID, post: Post, moment: Moment, via: Via) -> Outcome:
+    """An officer takes the case from whoever has it, on one of their own posts: an explicit act."""
+    if not state.open:
+        raise CaseIsClosed
+    if state.status is Status.NEEDS_PLACING:
+        raise Conflict("needs_placing", _("This case has no place yet. Place it first."))
+    if state.status is Status.ACKNOWLEDGED and state.owner_officer_id == officer_id:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    former = draft.owner_assignment
+    assignment = next((one for one in state.assignments if (one.post_id, one.officer_id) == (post.post_id, officer_id)), None)
+    _take(draft, assignment or draft.assign(Seat(post, officer_id)), via)
+    if former and former.answer is Answered.ACKNOWLEDGED and former.officer_id != officer_id and draft.recalls:
+        draft.notify(Purpose.RECALL, former, step=Step.ACKNOWLEDGE)
+    return draft.outcome()
+
+
+def _assigned(state: CaseState, officer_id: UUID) -> Assignment:
+    """The officer's assignment, on an open case."""
+    assignment = state.assignment_of(officer_id)
+    if assignment is None:
+        raise NotAssigned
+    if not state.open:
+        raise CaseIsClosed
+    return assignment
+
+
+def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
+    """Makes the officer the owner: windows and rounds end, the others are recalled."""
+    case, now = draft.case, draft.now
+    late = any(one.kind is Kind.ACKNOWLEDGE and one.tier is assignment.tier and one.state is State.FIRED for one in case.deadlines)
+    taken = draft.answer(assignment, Answered.ACKNOWLEDGED)
+    off_ladder = case.off_ladder and case.owner_post_id == taken.post_id
+    draft.own(taken.post_id, taken.division_code, taken.officer_id, taken.tier, off_ladder=off_ladder)
+    if case.status is not Status.NEEDS_PLACING:
+        case.status = Status.ACKNOWLEDGED
+    case.acknowledged_at = now
+    draft.settle(lambda one: one.armed and one.kind is Kind.ACKNOWLEDGE, state=State.MET, done_at=now, reminders=())
+    draft.disarm(Kind.SUPERVISE, Kind.REVIEW)
+    case.supervise_left = 0
+    draft.say(CaseAcknowledged, at=taken, via=via, late=late)
+    _recall_others(draft, taken)
+    return taken
+
+
+def _recall_others(draft: Draft, taken: Assignment | None) -> None:
+    """Tells those who have not answered that they need not come; for grade I everybody keeps coming."""
+    if not draft.recalls:
+        return
+    recalled: set[UUID] = {taken.officer_id} if taken else set()
+    for one in draft.case.assignments:
+        if one.answer is Answered.TOLD and one is not taken:
+            draft.answer(one, Answered.RECALLED)
+            if one.officer_id not in recalled:
+                recalled.add(one.officer_id)
+                draft.notify(Purpose.RECALL, one, step=Step.ACKNOWLEDGE)
+
+
+def _record_step(
+    draft: Draft, step: Step, at: datetime, by: Assignment | None, *, child_sighted: bool | None = None, told: bool = True
+) -> None:
+    """Marks a step and its deadline as done; a deadline that was missed stays missed, and tells when it was done after all."""
+    case = draft.case
+    row = next((one for one in case.deadlines if one.kind is Kind.STEP and one.step is step and one.state is not State.CANCELLED), None)
+    late = row is not None and at > row.due_at
+    if step not in case.steps_done:
+        case.steps_done = {**case.steps_done, step: at}
+    if child_sighted:
+        case.child_sighted = True
+    if row is not None and row.done_at is None:
+        draft.settle(lambda one: one is row, state=State.MET if row.armed else row.state, done_at=at, reminders=())
+    if told and by is not None:
+        draft.say(CaseStepDone, at=by, step=step, done_at=at, late=late, child_sighted=child_sighted)
+    elif told:
+        draft.say_of_owner(CaseStepDone, step=step, done_at=at, late=late, child_sighted=child_sighted)
+
+
+def _police_missing() -> str:
+    return _("The police have not been told: record the step police_linked first. In danger call 110 at once.")
+
+
+def _reporter_missing() -> str:
+    return _("The reporter can be reached and has not been told the outcome: record the step reporter_informed first.")
+
+
+_MISSING = {Step.POLICE_LINKED: _police_missing, Step.REPORTER_INFORMED: _reporter_missing}

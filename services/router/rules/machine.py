@@ -1,0 +1,244 @@
+"""What happens to a case by itself: it is opened, its deadlines fire, an officer turns out to be unreachable, a further report joins."""
+
+from datetime import datetime
+from uuid import UUID
+
+from libs.events.catalogue import (
+    CaseAssigned,
+    CaseOpened,
+    CaseRegraded,
+    CaseReportAttached,
+    DeadlineMissed,
+    DeadlineReminded,
+    NotificationFailed,
+    ReportReceived,
+)
+from libs.terms import Grade, Purpose, Step
+from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
+from services.router.rules.draft import Draft
+from services.router.rules.grading import Facts, grade
+from services.router.rules.ladder import Seat, holder_of, needs_placing, post_of
+
+_REACHES_OUT = frozenset({Purpose.ASSIGN, Purpose.ESCALATE, Purpose.SUPERVISE, Purpose.REMIND, Purpose.OVERDUE})
+"""Messages whose failure lets somebody else be told; a recall that nobody reads harms nobody."""
+
+
+def facts_of(report: ReportReceived) -> Facts:
+    """What grading needs of a report."""
+    return Facts(
+        situations=report.situations,
+        categories=report.categories,
+        danger=report.danger,
+        age_bands=report.age_bands,
+        any_disability=report.any_disability,
+        harms=report.harms,
+        settings=report.settings,
+    )
+
+
+def open_case(report: ReportReceived, moment: Moment, *, at_grade: Grade | None = None) -> Outcome:
+    """A report becomes a case: graded, its clocks started at t0, told to whom the grade names, accountable at the lowest rung.
+
+    `at_grade` overrides the grade, for simulation.
+    """
+    policy, route, ids = moment.policy, moment.route, moment.ids
+    graded = grade(facts_of(report), policy)
+    given = at_grade or graded.grade
+    case = CaseState(
+        case_id=ids.new(),
+        code=ids.code(),
+        grade=given,
+        grade_reason=graded.reason,
+        floor=graded.floor,
+        mandatory=graded.mandatory,
+        division_code=report.division_code,
+        zone=route.division.zone,
+        policy_id=policy.id,
+        policy_version=policy.version,
+        t0=report.received_at,
+        opened_at=moment.now,
+        status=Status.OPEN,
+        reporter_reachable=report.reporter_reachable,
+        steps_done={Step.POLICE_LINKED: report.received_at} if report.police_reported else {},
+    )
+    draft = Draft(case, moment, is_new=True)
+    for step, window in policy.grades[given].steps.items():
+        if step is not Step.DISPATCH:
+            draft.arm(Kind.STEP, step, case.t0, window.d)
+    above = needs_placing(policy, route)
+    if above:
+        draft.to_dispatch_desk()
+    else:
+        draft.start_ladder("opened")
+    draft.say_of_owner(
+        CaseOpened,
+        report_id=report.report_id,
+        code=case.code,
+        received_at=case.t0,
+        policy_id=policy.id,
+        policy_version=policy.version,
+        grade_reason=graded.reason,
+        deadlines={one.step: one.due_at for one in case.deadlines if one.armed},
+        needs_placing=above,
+    )
+    draft.tell_last_first()
+    return draft.outcome()
+
+
+def fire(state: CaseState, moment: Moment) -> Outcome:
+    """Everything that is due by now: first the missed deadlines, then one climb or round of supervising, then the reminders.
+
+    A case climbs at most one rung at a time, also after an outage in which several deadlines passed: whoever is next must first
+    have had their window. Of several reminders of a deadline that have become due, only the last one is sent.
+    """
+    if not state.open:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    now = moment.now
+    due = sorted((one for one in state.deadlines if one.armed and one.due_at <= now), key=lambda one: (one.due_at, one.step))
+    for one in due:
+        _pass(draft, one, now)
+    silence = any(one.kind is Kind.ACKNOWLEDGE for one in due)
+    missed = next((one for one in due if one.kind is Kind.STEP), None)
+    round_ = next((one for one in due if one.kind in {Kind.SUPERVISE, Kind.REVIEW}), None)
+    climbed = False
+    if silence:
+        climbed = draft.climb("silence")
+    elif missed:
+        former = draft.owner_assignment
+        climbed = draft.climb("step_missed", step=missed.step)
+        if state.status is Status.ACKNOWLEDGED and former is not None:
+            draft.notify(Purpose.OVERDUE, former, step=missed.step, deadline_at=missed.due_at)
+    if round_ and not climbed:
+        draft.supervise_again(round_)
+    for one in draft.case.deadlines:
+        if one.armed and one.reminders and one.reminders[0].at <= now:
+            _remind(draft, one, now)
+    return draft.outcome()
+
+
+def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
+    """A message did not reach its officer: the next person on the same post is told, else the case climbs at once (promise 5)."""
+    told = next((one for one in state.assignments if one.post_id == failed.post_id and one.officer_id == failed.officer_id), None)
+    if not state.open or told is None or failed.purpose not in _REACHES_OUT:
+        return Outcome(state, state, ())
+    is_owner = (state.owner_post_id, state.owner_officer_id) == (told.post_id, told.officer_id)
+    if told.answer is Answered.ACKNOWLEDGED and is_owner:
+        return _tell_deputy_of_owner(state, told, failed, moment)
+    if told.answer is not Answered.TOLD:
+        return Outcome(state, state, ())
+    draft = Draft(state, moment)
+    draft.answer(told, Answered.UNREACHABLE)
+    if state.status is Status.ACKNOWLEDGED:
+        return draft.outcome()
+    seat = _next_on_post(draft, told.post_id)
+    if seat is None:
+        if is_owner:
+            draft.climb("unreachable")
+        return draft.outcome()
+    if is_owner:
+        draft.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=state.off_ladder)
+    if not told.supervising:
+        draft.say(CaseAssigned, at=seat, accountable=is_owner, reason="unreachable")
+    draft.assign(seat, supervising=told.supervising)
+    window = next((one for one in state.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
+    purpose = Purpose.ESCALATE if failed.purpose is Purpose.REMIND else failed.purpose
+    draft.notify(purpose, seat, step=Step.ACKNOWLEDGE, deadline_at=window.due_at if window else None)
+    return draft.outcome()
+
+
+def _tell_deputy_of_owner(state: CaseState, owner: Assignment, failed: NotificationFailed, moment: Moment) -> Outcome:
+    """The owner has the case but does not get a reminder: whoever shares the post gets it too. The step's deadline still climbs."""
+    draft = Draft(state, moment)
+    others = frozenset({owner.officer_id}) | state.ruled_out
+    post = post_of(moment.route, owner.post_id)
+    officer_id = holder_of(post, others) if post else None
+    due = state.next_due
+    if post is None or officer_id is None or any(one.officer_id == officer_id for one in state.assignments):
+        return Outcome(state, state, ())
+    seat = Seat(post, officer_id)
+    draft.say(CaseAssigned, at=seat, accountable=False, reason="unreachable")
+    draft.assign(seat)
+    draft.notify(failed.purpose, seat, step=due.step if due else Step.ACKNOWLEDGE, deadline_at=due.due_at if due else None)
+    return draft.outcome()
+
+
+def _next_on_post(draft: Draft, post_id: UUID) -> Seat | None:
+    post = post_of(draft.route, post_id)
+    officer_id = holder_of(post, draft.case.ruled_out) if post else None
+    return Seat(post, officer_id) if post and officer_id else None
+
+
+def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> Outcome:
+    """A further report on the same matter joins an open case. It may raise the grade: by its own facts, or by being a second one."""
+    draft = Draft(state, moment)
+    draft.say_of_owner(CaseReportAttached, report_id=report.report_id)
+    graded = grade(facts_of(report), moment.policy)
+    case = draft.case
+    case.mandatory = case.mandatory or graded.mandatory
+    if graded.floor and (case.floor is None or graded.floor.rank < case.floor.rank):
+        case.floor = graded.floor
+    second = moment.policy.second_report
+    rank = graded.grade.rank
+    reason = graded.reason
+    if report.received_at - state.t0 <= second.within and state.grade.rank - second.raise_by < rank:
+        rank = max(state.grade.rank - second.raise_by, 1)
+        reason = "second_report"
+    if report.reporter_reachable and not case.reporter_reachable:
+        case.reporter_reachable = True
+    if report.police_reported and Step.POLICE_LINKED not in case.steps_done:
+        case.steps_done = {**case.steps_done, Step.POLICE_LINKED: report.received_at}
+    if rank < state.grade.rank:
+        change_grade(draft, list(Grade)[rank - 1], reason)
+    return draft.outcome()
+
+
+def change_grade(draft: Draft, new: Grade, reason: str) -> None:
+    """Gives another grade without restarting any clock: windows keep their beginning and get the new grade's length (promise 9).
+
+    What would already be over is due now. A higher grade tells whom it names, and the owner again.
+    """
+    case = draft.case
+    old = case.grade
+    case.grade, case.grade_reason = new, reason
+    draft.say_of_owner(CaseRegraded, from_grade=old, reason=reason)
+    steps = draft.policy.grades[new].steps
+    for one in case.deadlines:
+        if not one.armed:
+            continue
+        if one.kind is Kind.ACKNOWLEDGE and one.tier is not None:
+            draft.stretch(one, draft.policy.ack_window(new, one.tier))
+        elif one.kind is Kind.STEP and one.step in steps:
+            draft.stretch(one, steps[one.step].d)
+        elif one.kind is Kind.STEP:
+            draft.settle(lambda other, gone=one: other is gone, state=State.CANCELLED, reminders=())  # type: ignore[misc]
+    known = {one.step for one in case.deadlines if one.kind is Kind.STEP} | set(case.steps_done) | {Step.DISPATCH}
+    for step, window in steps.items():
+        if step not in known:
+            draft.stretch(draft.arm(Kind.STEP, step, case.t0, window.d), window.d)
+    if new.rank < old.rank and case.status is not Status.NEEDS_PLACING:
+        waiting = next((one for one in case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
+        draft.notify_owner(Purpose.ASSIGN, step=Step.ACKNOWLEDGE, deadline_at=waiting.due_at if waiting else None)
+        draft.fan_out("regraded")
+
+
+def _pass(draft: Draft, one: Deadline, now: datetime) -> None:
+    """A deadline is over. Rounds of supervising just take place; what people had to do has been missed, and is said so."""
+    misses = one.kind in {Kind.ACKNOWLEDGE, Kind.STEP}
+    draft.settle(lambda other: other is one, state=State.FIRED, fired_at=now, reminders=())
+    if misses:
+        draft.say_of_owner(
+            DeadlineMissed,
+            deadline_id=one.deadline_id,
+            step=one.step,
+            due_at=one.due_at,
+            fired_at=now,
+            late_s=round((now - one.due_at).total_seconds(), 3),
+        )
+
+
+def _remind(draft: Draft, one: Deadline, now: datetime) -> None:
+    passed = [reminder for reminder in one.reminders if reminder.at <= now]
+    draft.settle(lambda other: other is one, reminders=one.reminders[len(passed) :])
+    draft.say_of_owner(DeadlineReminded, deadline_id=one.deadline_id, step=one.step, fraction=passed[-1].fraction, due_at=one.due_at)
+    draft.notify_owner(Purpose.REMIND, step=one.step, deadline_at=one.due_at)

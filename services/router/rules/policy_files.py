@@ -1,0 +1,194 @@
+"""Reading policy files: an error names the file, the line and the reason. A book of them knows which one is in force where and when."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.router.rules.calendar import Notice, WorkCalendar
+from services.router.rules.policy import Policy
+
+FOLDER = Path(__file__).parents[1] / "policies"
+POLICY_FILE_BYTES_MAX = 1_000_000
+EXTENDS_MAX = 5
+STANDARD_ZONE = "Asia/Shanghai"
+
+
+class PolicyFileError(ValueError):
+    """A policy file cannot be used. The message has one line per reason: `file:line: reason`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """All policies known here, in every version."""
+
+    policies: tuple[Policy, ...]
+
+    def in_force(self, division_code: str, at: datetime, zone: str = STANDARD_ZONE) -> Policy:
+        """The policy for a place at an instant: of the nearest ancestor that has one in force, the highest version."""
+        day = at.astimezone(ZoneInfo(zone)).date()
+        best: tuple[int, int] = (-1, 0)
+        found: Policy | None = None
+        for policy in self.policies:
+            for binding in policy.bind:
+                rank = (len(binding.division), policy.version)
+                if rank > best and division_code.startswith(binding.division) and _runs(binding.since, binding.until, day):
+                    best, found = rank, policy
+        if found is None:
+            msg = f"no policy is in force for {division_code or 'the country'} on {day}: bind one to division '' in its policy file"
+            raise LookupError(msg)
+        return found
+
+    def get(self, policy_id: str, version: int | None = None) -> Policy | None:
+        """The policy of that id and version; without a version, or when that version's file is gone, the newest one."""
+        known = sorted((policy for policy in self.policies if policy.id == policy_id), key=lambda policy: policy.version)
+        exact = next((policy for policy in known if policy.version == version), None)
+        return exact or (known[-1] if known else None)
+
+
+def _runs(since: date, until: date | None, day: date) -> bool:
+    return since <= day and (until is None or day < until)
+
+
+def load(path: Path) -> Policy:
+    """Reads one policy file, and what it `extends` from the same folder or the built-in ones; `PolicyFileError` tells what is wrong."""
+    document, root = _merged(path, EXTENDS_MAX)
+    try:
+        return Policy.model_validate(document)
+    except ValidationError as error:
+        reasons = [f"{path.name}:{_line(root, one['loc'])}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
+        raise PolicyFileError("\n".join(reasons)) from None
+
+
+def load_book(folders: Iterable[Path] = ()) -> PolicyBook:
+    """The built-in policies and those of further `folders`; `PolicyFileError` when a file is wrong or two have one id and version."""
+    policies: dict[str, Policy] = {}
+    for folder in (FOLDER, *folders):
+        for path in sorted(folder.glob("*.yaml")):
+            policy = load(path)
+            if policy.stamp in policies:
+                raise PolicyFileError(f"{path.name}:1: {policy.stamp} is already defined by another file; raise its version")
+            policies[policy.stamp] = policy
+    book = PolicyBook(tuple(policies.values()))
+    if not any(binding.division == "" for policy in book.policies for binding in policy.bind):
+        raise PolicyFileError("policies: none is bound to division '', so some places would have none")
+    return book
+
+
+class _Year(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    src: str
+    off: tuple[date, ...]
+    work: tuple[date, ...] = ()
+
+
+class _Notices(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    notices: dict[int, _Year] = {}
+
+
+def load_calendar(path: Path = FOLDER / "calendar" / "cn.yaml") -> WorkCalendar:
+    """The working calendar with the notices that an administrator has added."""
+    document, root = _read(path)
+    try:
+        years = _Notices.model_validate(document).notices
+    except ValidationError as error:
+        reasons = [f"{path.name}:{_line(root, one['loc'])}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
+        raise PolicyFileError("\n".join(reasons)) from None
+    return WorkCalendar({year: Notice(frozenset(notice.off), frozenset(notice.work)) for year, notice in years.items()})
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key given twice is an error: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path) -> tuple[Any, yaml.Node | None]:
+    try:
+        data = path.read_bytes()
+        if len(data) > POLICY_FILE_BYTES_MAX:
+            raise PolicyFileError(f"{path.name}:1: larger than {POLICY_FILE_BYTES_MAX} bytes")
+        text = data.decode()
+        document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        return document, yaml.compose(text, yaml.SafeLoader)
+    except OSError as error:
+        raise PolicyFileError(f"{path.name}:1: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PolicyFileError(f"{path.name}:1: is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise PolicyFileError(f"{path.name}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise PolicyFileError(f"{path.name}:1: {error}") from None
+
+
+def _merged(path: Path, extends_left: int) -> tuple[Any, yaml.Node | None]:
+    document, root = _read(path)
+    if not isinstance(document, dict):
+        raise PolicyFileError(f"{path.name}:1: must hold `key: value` pairs")
+    base_id = document.pop("extends", None)
+    if base_id is None:
+        return document, root
+    line = _line(root, ("extends",))
+    if not isinstance(base_id, str) or not base_id.isidentifier():
+        raise PolicyFileError(f"{path.name}:{line}: extends: must be the name of another policy file")
+    if extends_left == 0:
+        raise PolicyFileError(f"{path.name}:{line}: extends: more than {EXTENDS_MAX} files deep, or in a circle")
+    base_path = next((found for found in (path.parent / f"{base_id}.yaml", FOLDER / f"{base_id}.yaml") if found.exists()), None)
+    if base_path is None:
+        raise PolicyFileError(f"{path.name}:{line}: extends: there is no {base_id}.yaml beside it nor among the built-in policies")
+    base, _ = _merged(base_path, extends_left - 1)
+    base.pop("bind", None)  # where the base is in force says nothing about this one
+    return _overlay(base, document), root
+
+
+def _overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Own values win; mappings are merged key by key, lists replaced whole."""
+    merged = dict(base)
+    for key, value in own.items():
+        under = merged.get(key)
+        merged[key] = _overlay(under, value) if isinstance(value, Mapping) and isinstance(under, Mapping) else value
+    return merged
+
+
+def _line(node: yaml.Node | None, loc: Iterable[int | str]) -> int:
+    """The line of the nearest node on the way to `loc`: a missing key is reported where its parent stands."""
+    line = node.start_mark.line if node else 0
+    for part in loc:
+        found: tuple[yaml.Node, yaml.Node] | None = None
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if str(pair[0].value) == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return line + 1
+
+
+def _where(loc: Iterable[int | str]) -> str:
+    path = ".".join(str(part) for part in loc if part != "[key]")
+    return f"{path}: " if path else ""
+
+
+def _plain(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        return "is not a key that a policy knows"
+    return str(error["msg"]).removeprefix("Value error, ")
