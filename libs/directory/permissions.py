@@ -76,7 +76,16 @@ Principal = StaffPrincipal | ClientPrincipal
 
 _BY_ROLE: dict[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(
-        {"report.create", "report.read", "case.read", "case.manage", "notification.read", "policy.read", "directory.read"}
+        {
+            "report.create",
+            "report.read",
+            "case.read",
+            "case.act",
+            "case.manage",
+            "notification.read",
+            "policy.read",
+            "directory.read",
+        }
     ),
     Role.OFFICER: frozenset({"report.create", "report.read", "case.read", "case.act", "case.manage", "notification.read", "policy.read"}),
     Role.SUPERVISOR: frozenset(
@@ -108,8 +117,8 @@ _BY_SCOPE: dict[str, frozenset[Action]] = {
 def may(principal: Principal, action: Action, division_code: str | None = None) -> bool:
     """Whether `principal` may do `action` on something at `division_code`; None: on nothing that has a place.
 
-    Beyond the table: only who is an officer can act on a case; an officer below the street may not manage one, since lowering
-    a grade or moving a case needs the street officer or above (rules.yaml grade_rules).
+    Beyond the table: only who is an officer can act on a case (an operator of the dispatch desk may be one); an officer below the
+    street may not manage one, since lowering a grade or moving a case needs the street officer or above (rules.yaml grade_rules).
     """
     if isinstance(principal, ClientPrincipal):
         return any(action in _BY_SCOPE.get(scope, ()) for scope in principal.scopes)

@@ -1,6 +1,7 @@
 """Posts, officers, their contacts, and who holds what."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,32 @@ async def add_post(tx: Tx, *, post_id: UUID, division_code: str, role: PostRole,
         timeout=TIMEOUT_S,
     )  # fmt: skip
     return done.endswith(" 1")
+
+
+@dataclass(frozen=True, slots=True)
+class PostPlace:
+    """A post and the name of its place."""
+
+    post_id: UUID
+    division_code: str
+    division_name: str
+    role: str
+    position: int
+
+
+async def posts_under(tx: Tx, prefix: str, limit: int) -> list[PostPlace]:
+    """The posts at and under a division, by code and position."""
+    rows = await tx.fetch(
+        """
+        SELECT p.post_id, p.division_code, d.name AS division_name, p.role, p.position
+        FROM directory.posts p JOIN directory.divisions d ON d.code = p.division_code
+        WHERE d.code ~>=~ $1 AND d.code ~<~ $2
+        ORDER BY d.code, p.position, p.role LIMIT $3
+        """,
+        prefix, prefix + PREFIX_END, limit,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return [PostPlace(**row) for row in rows]
 
 
 async def last_position(tx: Tx, division_code: str) -> int:

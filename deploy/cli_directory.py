@@ -1,0 +1,261 @@
+"""`tocsin directory …` and `tocsin keys …`."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from libs.clock import SystemClock
+from libs.crypto import KeyRing
+from libs.db import Database
+from libs.errors import TocsinError
+from libs.i18n import current_locale
+from libs.i18n import gettext as _
+
+app = typer.Typer(no_args_is_help=True, help=_("Divisions, posts and people."))
+keys_app = typer.Typer(no_args_is_help=True, help=_("Keys of programs that call the API, and master keys."))
+
+SHOWN_MAX = 200
+"""Lines of a kind that a person is shown; --json has all of them."""
+PROGRESS_EVERY = 50_000
+
+ResultT = TypeVar("ResultT")
+
+
+@app.command("import", help=_("Reads a register of divisions: CSV with the columns code,name,level,parent_code."))
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help=_("UTF-8, with or without BOM."))],
+    with_posts: Annotated[
+        bool, typer.Option("--with-posts", help=_("Also make the standard posts of communities, streets and districts."))
+    ] = False,
+) -> None:
+    from services.directory.errors import RegisterInvalid
+    from services.directory.handlers.changes import Actor
+    from services.directory.handlers.register import import_register
+
+    said = 0
+
+    def progress(lines: int) -> None:
+        nonlocal said
+        if lines - said >= PROGRESS_EVERY:
+            said = lines
+            typer.echo(_("  %(lines)s lines read …", lines=lines), err=True)
+
+    async def work() -> None:
+        async with _database() as database, database.transaction() as tx:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                done = await import_register(
+                    tx, lines, now=SystemClock().now(), actor=Actor("cli"), with_posts=with_posts, progress=progress
+                )
+        typer.echo(
+            _(
+                "%(lines)s lines: %(new)s new, %(changed)s changed, %(posts)s posts made.",
+                lines=done.lines,
+                new=done.new,
+                changed=done.changed,
+                posts=done.posts,
+            )
+        )
+
+    try:
+        asyncio.run(work())
+    except RegisterInvalid as error:
+        for line in error.lines:
+            typer.echo(_("%(file)s:%(line)s: %(detail)s", file=file, line=line.line, detail=line.detail), err=True)
+        typer.echo(error.detail, err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command(help=_("Lists every place from which nobody would be reached; fails when there is one."))
+def coverage(as_json: Annotated[bool, typer.Option("--json", help=_("For programs."))] = False) -> None:
+    from services.directory.handlers.register import coverage as ask
+
+    async def work() -> bool:
+        async with _database() as database, database.connection() as connection:
+            found = await ask(connection)
+        if as_json:
+            typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
+            return found.complete
+        for end in found.dead_ends[:SHOWN_MAX]:
+            typer.echo(
+                _("DEAD END  %(code)s %(name)s: nobody here or above can be reached", code=end.division_code, name=end.division_name)
+            )
+        for gap in found.gaps[:SHOWN_MAX]:
+            title = gap.title_zh if current_locale() == "zh_CN" else gap.title_en
+            problem = _("nobody holds it") if gap.problem == "no_holder" else _("no holder can be reached")
+            place = f"{gap.division_code} {gap.division_name}"
+            typer.echo(_("gap       %(place)s, %(title)s: %(problem)s", place=place, title=title, problem=problem))
+        if not found.dispatch_desk:
+            typer.echo(_("DEAD END  no dispatch desk can be reached: a report without a place would find nobody"))
+        typer.echo(
+            _(
+                "%(places)s places, %(posts)s posts, %(dead)s dead ends, %(gaps)s gaps.",
+                places=found.places,
+                posts=found.posts,
+                dead=len(found.dead_ends),
+                gaps=len(found.gaps),
+            )
+        )
+        return found.complete
+
+    if not asyncio.run(work()):
+        raise typer.Exit(1)
+
+
+@app.command("add-account", help=_("Makes an account; its password is asked for, or read from standard input."))
+def add_account(
+    username: str,
+    role: Annotated[str, typer.Option(help=_("operator, officer, supervisor, auditor or admin."))],
+    division: Annotated[str, typer.Option(help=_("Where its rights end: a division code; empty = everywhere."))] = "",
+) -> None:
+    from libs.directory.permissions import Role
+    from services.directory.handlers.accounts import Passwords, add_account
+    from services.directory.handlers.changes import Actor
+
+    if role not in list(Role):
+        raise typer.BadParameter(_("is none of: %(known)s", known=", ".join(Role)), param_hint="--role")
+    password = typer.prompt(_("Password"), hide_input=True, confirmation_prompt=True)
+
+    async def work() -> None:
+        async with _database() as database, Passwords() as passwords, database.transaction() as tx:
+            await add_account(
+                tx,
+                passwords,
+                username=username,
+                password=password,
+                role=Role(role),
+                division_code=division,
+                now=SystemClock().now(),
+                actor=Actor("cli"),
+            )
+
+    _run(work())
+    typer.echo(_("Account %(name)s was made.", name=username))
+
+
+@keys_app.command(help=_("Makes a client with its first key, which is shown once."))
+def create(
+    client: Annotated[str, typer.Argument(help=_("Its name, such as school-nanyuan-primary."))],
+    scope: Annotated[list[str], typer.Option(help=_("report, read, act, audit or admin; may be given several times."))],
+    name: Annotated[str, typer.Option(help=_("What people call it."))] = "",
+    channel: Annotated[str | None, typer.Option(help=_("The channel of its reports, such as school_api."))] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help=_("After how many days the key expires."))] = None,
+) -> None:
+    from services.directory.handlers.changes import Actor
+    from services.directory.handlers.clients import create_client
+
+    async def work() -> str:
+        now = SystemClock().now()
+        async with _database() as database, database.transaction() as tx:
+            made = await create_client(
+                tx,
+                _keyring(),
+                client_id=client,
+                name=name or client,
+                scopes=scope,
+                channel=channel,
+                expires_at=now + timedelta(days=days) if days else None,
+                now=now,
+                actor=Actor("cli"),
+            )
+        return made.bearer
+
+    typer.echo(_run(work()))
+    typer.echo(_("Keep it: it cannot be shown again."), err=True)
+
+
+@keys_app.command(help=_("Gives a client a further key; the one before keeps working until the next rotation or until it is revoked."))
+def rotate(
+    client: str,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help=_("After how many days the new key expires."))] = None,
+) -> None:
+    from services.directory.handlers.changes import Actor
+    from services.directory.handlers.clients import rotate_key
+
+    async def work() -> tuple[str, tuple[str, ...]]:
+        now = SystemClock().now()
+        async with _database() as database, database.transaction() as tx:
+            made = await rotate_key(
+                tx,
+                _keyring(),
+                client_id=client,
+                expires_at=now + timedelta(days=days) if days else None,
+                now=now,
+                actor=Actor("cli"),
+            )
+        return made.bearer, made.revoked
+
+    bearer, revoked = _run(work())
+    typer.echo(bearer)
+    for key_id in revoked:
+        typer.echo(_("Revoked: %(key)s", key=key_id), err=True)
+    typer.echo(_("Keep it: it cannot be shown again."), err=True)
+
+
+@keys_app.command(help=_("Revokes one key by its id, or all keys of a client."))
+def revoke(client_or_key: str) -> None:
+    from services.directory.handlers.changes import Actor
+    from services.directory.handlers.clients import revoke as revoke_keys
+
+    async def work() -> list[str]:
+        async with _database() as database, database.transaction() as tx:
+            return await revoke_keys(tx, client_or_key=client_or_key, now=SystemClock().now(), actor=Actor("cli"))
+
+    for key_id in _run(work()):
+        typer.echo(_("Revoked: %(key)s", key=key_id))
+
+
+@keys_app.command("list", help=_("Shows the clients and their keys, never the keys themselves."))
+def list_() -> None:
+    from services.directory.store.accounts import clients
+
+    async def work() -> None:
+        now = SystemClock().now()
+        async with _database() as database, database.connection() as connection:
+            rows = await clients(connection, 10_000)
+        for row in rows:
+            over = row["expires_at"] is not None and row["expires_at"] <= now
+            state = _("revoked") if row["revoked_at"] else _("expired") if over else _("live") if row["key_id"] else _("no key")
+            typer.echo(f"{row['client_id']:<32}  {row['key_id'] or '—':<16}  {state:<8}  {','.join(row['scopes'])}")
+
+    asyncio.run(work())
+
+
+@keys_app.command(help=_("Makes a master key for TOCSIN_MASTER_KEYS; append it with a comma to rotate."))
+def master(version: Annotated[int, typer.Option(min=1, max=65_535, help=_("Higher than all before it."))] = 1) -> None:
+    typer.echo(KeyRing.generate(version))
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[Database]:
+    from deploy.cli import settings_for
+    from deploy.embedded import database_for
+    from libs.db.migrations import role
+
+    async with database_for(settings_for(), lambda line: typer.echo(line, err=True)) as url:
+        database = await Database.open(url, role=role("directory"), size_max=2)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+def _keyring() -> KeyRing:
+    from deploy.cli import settings_for
+    from deploy.embedded import keyring_for
+
+    return keyring_for(settings_for())
+
+
+def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Runs `work`; what the user did wrong is one line."""
+    try:
+        return asyncio.run(work)
+    except TocsinError as error:
+        typer.echo(f"tocsin: {error.detail}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,1 @@
+"""Demonstrations: real places, invented people, numbers that nobody can own."""
