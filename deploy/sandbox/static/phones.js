@@ -1,0 +1,183 @@
+/* The virtual phones: asks for what is new, shows the most recently active phone first, sends answers. */
+"use strict";
+
+(() => {
+  const board = document.getElementById("phones");
+  const live = document.getElementById("live");
+  const count = document.getElementById("count");
+  const empty = document.getElementById("empty");
+  const search = document.getElementById("q");
+  const words = JSON.parse(board.dataset.words);
+  const base = board.dataset.base;
+  const pollMs = Number(board.dataset.pollMs);
+  const shownMax = 48;
+  const cards = new Map();
+  let seen = 0;
+  let asked = "";
+  let first = true;
+
+  function make(tag, className, text) {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  }
+
+  function clock(at) {
+    return new Date(at).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  }
+
+  function bubble(message) {
+    const item = make("li", "bubble" + (message.incoming ? "" : " out"), message.body);
+    const dead = message.status === "undelivered" || message.status === "failed";
+    item.classList.toggle("dead", dead);
+    const note = message.incoming ? (message.status === "delivered" ? "" : words[message.status] || message.status) : words.you;
+    const time = make("time", "", [clock(message.at), note, dead ? message.error_code || "" : ""].filter(Boolean).join(" · "));
+    time.dateTime = message.at;
+    item.append(time);
+    return item;
+  }
+
+  function card(phone) {
+    const made = make("article", "phone");
+    made.dataset.number = phone.number;
+    const id = "p" + phone.number.replace(/\D/g, "");
+    made.setAttribute("aria-labelledby", id);
+    const name = make("h2", "phone-name", phone.name || words.unknown);
+    name.id = id;
+    name.append(make("small", "", [phone.post_title, phone.number].filter(Boolean).join(" · ")));
+    const inbox = make("ol", "inbox");
+    inbox.tabIndex = 0;
+    inbox.setAttribute("role", "log");
+    inbox.setAttribute("aria-labelledby", id);
+    const form = make("form", "answer");
+    const one = make("button", "button", "1");
+    const two = make("button", "button", "2");
+    const text = make("input");
+    const send = make("button", "button primary send", words.send);
+    one.type = two.type = "button";
+    one.title = words.one;
+    two.title = words.two;
+    one.setAttribute("aria-label", words.one);
+    two.setAttribute("aria-label", words.two);
+    text.setAttribute("aria-label", words.reply);
+    text.placeholder = words.reply;
+    text.maxLength = 160;
+    text.autocomplete = "off";
+    form.append(one, two, text, send);
+    const problem = make("p", "problem");
+    problem.setAttribute("role", "alert");
+    made.append(name, inbox, form, problem);
+    const answer = (body) => reply(made, body, problem).then((taken) => { if (taken && body === text.value) text.value = ""; });
+    one.addEventListener("click", () => answer("1"));
+    two.addEventListener("click", () => answer("2"));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (text.value.trim()) answer(text.value);
+    });
+    return made;
+  }
+
+  async function reply(phone, body, problem) {
+    problem.textContent = "";
+    try {
+      const answer = await fetch(`${base}/messages/${phone.dataset.sid}/reply`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Accept: "application/json" },
+        body: JSON.stringify({ body }),
+        signal: AbortSignal.timeout(15000),
+      });
+      if (!answer.ok) throw new Error(answer.status);
+      await look();
+      return true;
+    } catch {
+      problem.textContent = words.answerFailed;
+      return false;
+    }
+  }
+
+  function show(phone) {
+    let shown = cards.get(phone.number);
+    if (!shown) {
+      shown = card(phone);
+      cards.set(phone.number, shown);
+    }
+    const inbox = shown.querySelector(".inbox");
+    const atEnd = inbox.scrollHeight - inbox.scrollTop - inbox.clientHeight < 40;
+    inbox.replaceChildren(...(phone.messages.length ? phone.messages.map(bubble) : [make("li", "muted", words.nothing)]));
+    const last = phone.messages.filter((message) => message.incoming).at(-1);
+    shown.dataset.sid = last ? last.sid : "";
+    for (const control of shown.querySelectorAll(".answer button, .answer input")) control.disabled = !last;
+    if (atEnd || !shown.isConnected) requestAnimationFrame(() => { inbox.scrollTop = inbox.scrollHeight; });
+    return shown;
+  }
+
+  /* A phone that somebody is typing on stays where it is: moving it would take the focus away. */
+  function place(shown) {
+    const busy = shown.contains(document.activeElement);
+    if (!shown.isConnected || (board.firstElementChild !== shown && !busy)) board.prepend(shown);
+    if (!first) {
+      shown.classList.add("fresh");
+      setTimeout(() => shown.classList.remove("fresh"), 2500);
+    }
+  }
+
+  function trim() {
+    while (board.children.length > shownMax) {
+      const last = board.lastElementChild;
+      if (last.contains(document.activeElement)) break;
+      cards.delete(last.dataset.number);
+      last.remove();
+    }
+    count.textContent = words.count.replace("{}", board.children.length);
+    empty.hidden = board.children.length > 0;
+    empty.textContent = words.none;
+  }
+
+  async function look() {
+    const query = search.value.trim();
+    if (query !== asked) {
+      asked = query;
+      seen = 0;
+      first = true;
+      cards.clear();
+      board.replaceChildren();
+    }
+    const parameters = new URLSearchParams({ q: asked, since: seen, limit: shownMax });
+    const answer = await fetch(`${base}/phones?${parameters}`, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
+    if (!answer.ok) throw new Error(answer.status);
+    const news = await answer.json();
+    if (query !== asked) return;
+    for (const phone of [...news.items].reverse()) place(show(phone));
+    seen = Math.max(seen, news.seen);
+    first = false;
+    if (news.items.length || !count.textContent) trim();
+  }
+
+  function state(text, kind) {
+    if (live.textContent !== text) live.textContent = text;
+    live.className = "state state-" + kind;
+  }
+
+  async function forever() {
+    for (;;) {
+      try {
+        await look();
+        state(words.live, "ok");
+      } catch {
+        state(words.lost, "bad");
+      }
+      await new Promise((resolve) => { setTimeout(resolve, document.hidden ? 3000 : pollMs); });
+    }
+  }
+
+  let typing;
+  search.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => look().catch(() => {}), 200);
+  });
+  document.getElementById("search").addEventListener("submit", (event) => { event.preventDefault(); look().catch(() => {}); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look().catch(() => {}); });
+  search.value = new URLSearchParams(location.search).get("q") || "";
+  forever();
+})();

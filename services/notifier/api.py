@@ -1,0 +1,199 @@
+"""The notifier's HTTP interface: what became of notifications, and the webhooks that Twilio calls."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response, status
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+
+from libs.clock import Clock
+from libs.db import Database
+from libs.db.microbatch import MicroBatch
+from libs.directory.permissions import Principal
+from libs.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
+from libs.i18n import gettext as _
+from libs.terms import Purpose, Tier
+from libs.web import identity
+from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page, decode, split
+from libs.web.problems import responses
+from services.notifier.gateways.twilio import NAME, seen_in_callback
+from services.notifier.gateways.twilio_webhooks import BODY_BYTES_MAX, Form, is_signed, read_form, twiml
+from services.notifier.handlers.listing import Listed, of_case
+from services.notifier.handlers.replying import Inbound, hear
+from services.notifier.handlers.sending import Means
+from services.notifier.rules.states import AttemptState, NotificationState, Observation
+
+FORM = "application/x-www-form-urlencoded"
+STATUS_PATH = "/v1/twilio/status"
+INBOUND_PATH = "/v1/twilio/inbound"
+
+Callbacks = MicroBatch[tuple[UUID, Observation], bool]
+
+
+class AttemptOut(BaseModel):
+    """One try through one gateway. `possible_duplicate`: an earlier one may have arrived as well."""
+
+    attempt_id: UUID
+    gateway: str
+    channel: str
+    state: AttemptState
+    provider_id: str | None
+    error_code: int | None
+    possible_duplicate: bool
+    template: str = Field(examples=["assign-reply.zh_CN.1"])
+    at: datetime
+
+
+class NotificationOut(BaseModel):
+    """An intent to tell an officer, and what became of it. `reason`: why a contact was given up, or why it failed."""
+
+    notification_id: UUID
+    case_id: UUID
+    post_id: UUID
+    officer_id: UUID
+    tier: Tier | None
+    purpose: Purpose
+    channel: str
+    state: NotificationState
+    reason: str | None
+    requested_at: datetime
+    attempts: list[AttemptOut]
+
+
+def callbacks(database: Database, clock: Clock, means: Means, observe: Any) -> Callbacks:
+    """Status callbacks that arrive together are recorded together; each is answered after the commit."""
+
+    async def flush(seen: Any) -> list[bool]:
+        async with database.transaction() as tx:
+            known: list[bool] = await observe(tx, means, seen, clock.now())
+            return known
+
+    return MicroBatch(flush)
+
+
+def router(
+    database: Database, clock: Clock, means: Means, recorded: Callbacks, *, tokens: tuple[str, ...], public_base_url: str
+) -> APIRouter:
+    """The routes, on the notifier's own database. Signatures are checked for `public_base_url`, never for what headers say."""
+    routes = APIRouter(tags=["notifier"])
+
+    @routes.get("/v1/notifications", responses=responses(401, 403, 422))
+    async def notifications(
+        *,
+        who: Annotated[Principal, identity.staff_or_client("read")],
+        case_id: UUID,
+        cursor: Cursor = None,
+        limit: Limit = PAGE_SIZE,
+    ) -> Page[NotificationOut]:
+        """Who was told of a case, over which channel, and what became of it; oldest first."""
+        async with database.connection() as connection:
+            listed = await of_case(connection, who, case_id, decode(cursor, datetime, UUID), limit + 1)
+        shown, following = split(listed, limit, lambda one: (one.subject.requested_at, one.subject.notification_id))
+        return Page(items=[_out(one) for one in shown], next=following)
+
+    @routes.post(
+        f"{STATUS_PATH}/{{attempt_id}}",
+        status_code=status.HTTP_204_NO_CONTENT,
+        responses=responses(403, 404, 413, 415, 422, 503),
+        openapi_extra=_form_body("MessageSid", "MessageStatus"),
+    )
+    async def twilio_status(request: Request, attempt_id: str) -> None:
+        """Twilio says how an SMS is. Told twice, late or out of order, it changes nothing."""
+        form = await _signed_form(request, f"{public_base_url}{STATUS_PATH}/{attempt_id}", tokens)
+        seen = seen_in_callback(_required(form, "MessageSid"), _required(form, "MessageStatus"), _error_code(form))
+        known = _uuid(attempt_id)
+        if known is None or not await _record(recorded, known, seen):
+            raise NotFound("unknown_attempt", _("There is no such attempt."))
+
+    @routes.post(
+        INBOUND_PATH,
+        response_class=Response,
+        responses={200: {"description": "TwiML", "content": {"text/xml": {}}}, **responses(403, 413, 415, 422)},
+        openapi_extra=_form_body("MessageSid", "From", "Body"),
+    )
+    async def twilio_inbound(request: Request) -> Response:
+        """An officer has answered by SMS: "1" accepts, "2" declines, with the code when several cases wait."""
+        form = await _signed_form(request, f"{public_base_url}{INBOUND_PATH}", tokens)
+        inbound = Inbound(_required(form, "MessageSid"), NAME, _required(form, "From"), form.get("Body", ""))
+        async with database.transaction() as tx:
+            answer = await hear(tx, means.people, inbound, clock.now())
+        return Response(twiml(answer), media_type="text/xml")
+
+    return routes
+
+
+async def _record(recorded: Callbacks, attempt_id: UUID, seen: Observation | None) -> bool:
+    return True if seen is None else await recorded.submit((attempt_id, seen))
+
+
+async def _signed_form(request: Request, url: str, tokens: tuple[str, ...]) -> Form:
+    """The form that was posted, once it is certain that Twilio signed it for this address."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise Unsupported("unsupported_content_type", _("Send a form, with Content-Type: application/x-www-form-urlencoded."))
+    body = await request.body()
+    if len(body) > BODY_BYTES_MAX:
+        raise TooLarge("too_large", _("The request is larger than what we accept."))
+    form = read_form(body)
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    signed = f"{url}?{query}" if query else url
+    if form is None or not is_signed(tokens, signed, form, request.headers.get("x-twilio-signature", "")):
+        raise Forbidden("bad_signature", _("This request does not carry the provider's signature."))
+    return form
+
+
+def _required(form: Form, field: str) -> str:
+    value = form.get(field, "")
+    if not value or len(value) > 64:
+        raise Invalid("missing", _("This field is required."), field=field)
+    return value
+
+
+def _error_code(form: Form) -> int | None:
+    text = form.get("ErrorCode", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _out(listed: Listed) -> NotificationOut:
+    subject, notification = listed.subject, listed.notification
+    return NotificationOut(
+        notification_id=subject.notification_id,
+        case_id=subject.case_id,
+        post_id=subject.post_id,
+        officer_id=subject.officer_id,
+        tier=subject.tier,
+        purpose=subject.purpose,
+        channel=listed.attempts[-1]["channel"] if listed.attempts else "sms",
+        state=notification.state,
+        reason=notification.reason,
+        requested_at=subject.requested_at,
+        attempts=[
+            AttemptOut(
+                attempt_id=attempt["attempt_id"],
+                gateway=attempt["gateway"],
+                channel=attempt["channel"],
+                state=attempt["state"],
+                provider_id=attempt["provider_id"],
+                error_code=attempt["error_code"],
+                possible_duplicate=attempt["possible_duplicate"],
+                template=attempt["template_id"],
+                at=attempt["started_at"],
+            )
+            for attempt in listed.attempts
+        ],
+    )
+
+
+def _form_body(*fields: str) -> dict[str, Any]:
+    """How a webhook's body looks, for the OpenAPI document: it is read by hand, since its very bytes are signed."""
+    schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}, "required": list(fields)}
+    signature = {"name": "X-Twilio-Signature", "in": "header", "schema": {"type": "string"}, "description": "Proof of origin"}
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}, "parameters": [signature]}

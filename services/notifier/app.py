@@ -1,0 +1,92 @@
+"""Wires the notifier."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+
+from libs.directory.read import Directory
+from libs.service import Context, Job, Service
+from libs.settings import load
+from services.notifier import api, web
+from services.notifier.consumers import subscription
+from services.notifier.errors import BadSetup
+from services.notifier.gateways.twilio import HttpClient, TwilioGateway, make_gateway
+from services.notifier.handlers.people import People
+from services.notifier.handlers.sending import Means, observe
+from services.notifier.jobs import Checker, Sender
+from services.notifier.rules import texts
+from services.notifier.rules.states import Limits
+from services.notifier.settings import NotifierSettings
+
+TEMPLATES = Path(__file__).parent / "sms" / "templates.yaml"
+
+
+async def build(context: Context) -> Service:
+    """The notifier as a service."""
+    settings = load(NotifierSettings, **context.given.get("notifier", {}))
+    public_base_url = context.settings.public_base_url
+    gateway = _gateway(settings, public_base_url)
+    database = await context.database("notifier")
+    means = Means(
+        people=People(Directory.under(context.keyring)),
+        registry=load_registry(),
+        gateways={gateway.name: gateway},
+        limits=Limits(
+            lease_s=settings.lease_s,
+            confirm_s=settings.confirm_s,
+            confirm_give_up_s=settings.confirm_give_up_s,
+            retry_give_up_s=settings.retry_give_up_s,
+        ),
+        valid_default_s=settings.validity_default_s,
+        woken=lambda: sender.work_arrived(),  # noqa: PLW0108 - the sender is made below, since it needs these means
+    )
+    sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
+    checker = Checker(database, context.clock, means)
+    recorded = api.callbacks(database, context.clock, means, observe)
+    return Service(
+        name="notifier",
+        database=database,
+        routers=(
+            api.router(database, context.clock, means, recorded, tokens=settings.auth_tokens, public_base_url=public_base_url),
+            web.router(database),
+        ),
+        subscriptions=(subscription(context.clock, sender.work_arrived),),
+        jobs=(Job("notifier-send", sender.run_once, wake=sender.wake), Job("notifier-check", checker.run_once)),
+        resources=(_open(gateway, recorded),),
+    )
+
+
+def load_registry(path: Path = TEMPLATES) -> texts.Registry:
+    """The registered SMS texts, checked; raises BadSetup with file and reason."""
+    try:
+        return texts.load(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, texts.TemplateError) as error:
+        raise BadSetup(f"{path.name}: {error}") from error
+
+
+def _gateway(settings: NotifierSettings, public_base_url: str) -> TwilioGateway:
+    http = HttpClient(
+        request_timeout_s=settings.request_timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        connections_max=settings.connections_max,
+    )
+    return make_gateway(
+        account_sid=settings.account_sid,
+        auth_token=settings.auth_token.get_secret_value(),
+        from_number=settings.from_number,
+        api_base_url=settings.api_base_url,
+        callback_base_url=f"{public_base_url}{api.STATUS_PATH}",
+        takes_replies=settings.takes_replies,
+        http=http,
+    )
+
+
+@asynccontextmanager
+async def _open(gateway: TwilioGateway, recorded: api.Callbacks) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await recorded.drain()
+        await gateway.close()

@@ -1,0 +1,213 @@
+"""Twilio through its official SDK, over an HTTP client of our own: the SDK's ignores its timeout and leaks its session (findings.md)."""
+
+import contextvars
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from libs.log import get_logger
+from services.notifier.gateways import Capabilities, Outgoing
+from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
+
+NAME = "twilio"
+API = "https://api.twilio.com"
+ANSWER_BYTES_MAX = 1_000_000
+FIND_MESSAGES_MAX = 50
+DATE_SLACK = timedelta(seconds=2)
+"""Twilio's dates are whole seconds, on its own clock."""
+
+log = get_logger("notifier")
+
+_STATES: dict[str, AttemptState] = {
+    "accepted": AttemptState.SUBMITTED,
+    "scheduled": AttemptState.SUBMITTED,
+    "queued": AttemptState.SUBMITTED,
+    "sending": AttemptState.SUBMITTED,
+    "sent": AttemptState.SENT,
+    "delivered": AttemptState.DELIVERED,
+    "read": AttemptState.DELIVERED,
+    "undelivered": AttemptState.UNDELIVERED,
+    "failed": AttemptState.FAILED,
+    "canceled": AttemptState.FAILED,
+}
+_BUSY_CODES = frozenset({20429, 30001})
+"""Never processed, and safe to send again: too many requests, queue overflow."""
+_GATEWAY_CODES = frozenset({20003, 20005, 20008, 20404, 21212, 21603, 21606, 21659, 21660, 30002})
+"""Our account, token or sender number is wrong: no contact is to blame."""
+_CONTACT_CODES = frozenset({21211, 21214, 21217, 21408, 21610, 21612, 21614})
+"""This number: not valid, not routable, not a mobile, has sent STOP. Whatever the HTTP status, another contact may work."""
+STOPPED = 21610
+"""The officer sent STOP: a human must see to it."""
+
+_retry_after_s: contextvars.ContextVar[float] = contextvars.ContextVar("retry_after_s", default=0.0)
+"""What the answer to this task's last request said: the SDK's errors do not carry headers."""
+
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+class TwilioGateway:
+    """SMS over Twilio. `callback_url_of` gives the StatusCallback address of an attempt."""
+
+    name = NAME
+
+    def __init__(self, client: Client, http: "HttpClient", *, from_number: str, callback_base_url: str, takes_replies: bool) -> None:
+        self._client = client
+        self._http = http
+        self._from_number = from_number
+        self._callback_base_url = callback_base_url
+        self.capabilities = Capabilities(channels=frozenset({"sms"}), links=False, replies=takes_replies, templates=False, max_chars=1600)
+
+    async def send(self, message: Outgoing) -> Accepted | Rejected | Ambiguous:
+        try:
+            sent = await self._client.messages.create_async(
+                to=message.to,
+                from_=self._from_number,
+                body=message.body,
+                status_callback=f"{self._callback_base_url}/{message.attempt_id}",
+                validity_period=message.valid_s,
+            )
+        except (TwilioRestException, TwilioServiceException) as error:
+            return _refused(int(error.status), int(error.code or error.status))
+        except _NEVER_SENT:
+            return Rejected(Refusal.BUSY, 0)
+        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+            return Ambiguous(type(error).__name__)
+        return _seen(sent) if sent.sid else Ambiguous("no sid")
+
+    async def find(self, to: str, body: str, since: datetime, taken: frozenset[str]) -> Accepted | Missing | Unanswered:
+        try:
+            messages = await self._client.messages.list_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_MESSAGES_MAX)
+        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+            log.warning("notifier.find_unanswered", gateway=NAME, error=type(error).__name__)
+            return Unanswered()
+        ours = [
+            message
+            for message in messages
+            if message.body == body
+            and message.sid not in taken
+            and str(message.direction) == "outbound-api"
+            and (message.date_created is None or message.date_created >= since - DATE_SLACK)
+        ]
+        # The list starts with the newest: the oldest one that fits is the one that this attempt sent.
+        return _seen(ours[-1]) if ours else Missing()
+
+    async def fetch(self, provider_id: str) -> Accepted | Missing | Unanswered:
+        try:
+            return _seen(await self._client.messages(provider_id).fetch_async())
+        except (TwilioRestException, TwilioServiceException) as error:
+            if error.status == 404:
+                return Missing()
+            log.warning("notifier.fetch_refused", gateway=NAME, status=error.status, code=error.code)
+            return Unanswered()
+        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+            log.warning("notifier.fetch_unanswered", gateway=NAME, error=type(error).__name__)
+            return Unanswered()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+
+def make_gateway(
+    *,
+    account_sid: str,
+    auth_token: str,
+    from_number: str,
+    api_base_url: str,
+    callback_base_url: str,
+    takes_replies: bool,
+    http: "HttpClient",
+) -> TwilioGateway:
+    """The gateway on an account."""
+    http.base_url = api_base_url
+    options = {"http_client": http, "environment": {"TWILIO_EDGE": "", "TWILIO_REGION": ""}}
+    client = Client(account_sid, auth_token, **options)  # type: ignore[no-untyped-call] # the SDK is not typed
+    return TwilioGateway(client, http, from_number=from_number, callback_base_url=callback_base_url, takes_replies=takes_replies)
+
+
+def state_of(status: str) -> AttemptState | None:
+    """Our state for Twilio's message status; None for one that tells nothing."""
+    return _STATES.get(status)
+
+
+def seen_in_callback(provider_id: str, status: str, error_code: int | None) -> Accepted | None:
+    """What a status callback says; None when it says nothing that we know."""
+    state = state_of(status)
+    return None if state is None else Accepted(provider_id, state, error_code, busy=error_code in _BUSY_CODES)
+
+
+class HttpClient(AsyncHttpClient):
+    """What the SDK sends its requests with: one session, explicit timeouts, no retries, no logging of numbers and texts.
+
+    The session is opened with the first request, since it belongs to the running event loop.
+    """
+
+    def __init__(self, *, request_timeout_s: float, connect_timeout_s: float, connections_max: int) -> None:
+        self.is_async = True
+        self.base_url = API
+        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, connect=connect_timeout_s)
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(  # type: ignore[override]  # noqa: PLR0917 - the shape that the SDK calls
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - ours are set once, for all requests
+        allow_redirects: bool = False,  # noqa: ARG002 - Twilio's API does not redirect
+    ) -> Response:
+        """Sends one request; raises what aiohttp raises."""
+        session = self._session or self._open()
+        if auth is not None:
+            headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
+        url = self.base_url + uri.removeprefix(API)
+        async with session.request(method, url, params=params, data=data, headers=headers, allow_redirects=False) as answer:
+            _retry_after_s.set(_seconds(answer.headers.get("Retry-After", "")))
+            text = b""
+            async for chunk in answer.content.iter_chunked(ANSWER_BYTES_MAX):
+                text += chunk
+                if len(text) > ANSWER_BYTES_MAX:
+                    raise aiohttp.ClientPayloadError("the answer is too long")
+            return Response(answer.status, text.decode("utf-8", "replace"), answer.headers)
+
+    async def close(self) -> None:
+        """Closes the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=self._connections_max)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+
+def _refused(status: int, code: int) -> Rejected | Ambiguous:
+    """A 429 was never processed; a 5xx may have been; any other refusal is about the number, unless it is about us."""
+    if status == 429 or code in _BUSY_CODES:
+        return Rejected(Refusal.BUSY, code, _retry_after_s.get())
+    if code in _CONTACT_CODES:
+        return Rejected(Refusal.CONTACT, code)
+    if status >= 500:
+        return Ambiguous(f"status {status}")
+    if status in {401, 403, 404} or 300 <= status < 400 or code in _GATEWAY_CODES:
+        return Rejected(Refusal.GATEWAY, code)
+    return Rejected(Refusal.CONTACT, code)
+
+
+def _seen(message: Any) -> Accepted:
+    status = str(message.status)
+    code = int(message.error_code) if message.error_code else None
+    return seen_in_callback(str(message.sid), status, code) or Accepted(str(message.sid))
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0

@@ -1,0 +1,1 @@
+"""The notifier's use cases: taking requests, sending and following up, and hearing replies."""

@@ -1,0 +1,72 @@
+"""Whom to tell and in which language: the directory's answers, remembered until the directory changes."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.crypto import SealError
+from libs.db import Tx
+from libs.directory.model import Contact
+from libs.directory.read import Directory
+from libs.log import get_logger
+from services.notifier.rules.texts import Language
+
+REMEMBERED_MAX = 50_000
+ZONE = "Asia/Shanghai"
+
+log = get_logger("notifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """An officer as far as a message needs them. No contacts: nobody by that id can be told anything."""
+
+    language: Language
+    contacts: tuple[Contact, ...]
+
+
+class People:
+    """One per process; `fresh` first, in the same transaction, then ask."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._version = -1
+        self._recipients: dict[UUID, Recipient] = {}
+        self._zones: dict[str, str] = {}
+
+    async def fresh(self, tx: Tx) -> None:
+        """Forgets everything when the directory has changed."""
+        version = await self._directory.version(tx)
+        if version != self._version or len(self._recipients) + len(self._zones) > REMEMBERED_MAX:
+            self._version = version
+            self._recipients.clear()
+            self._zones.clear()
+
+    async def recipient(self, tx: Tx, officer_id: UUID) -> Recipient:
+        """How to reach an officer."""
+        known = self._recipients.get(officer_id)
+        if known is None:
+            known = self._recipients[officer_id] = await self._load(tx, officer_id)
+        return known
+
+    async def zone(self, tx: Tx, division_code: str) -> str:
+        """The time zone in which the people of a division read times."""
+        known = self._zones.get(division_code)
+        if known is None:
+            division = await self._directory.nearest(tx, division_code)
+            known = self._zones[division_code] = division.zone if division else ZONE
+        return known
+
+    async def by_phone(self, tx: Tx, phone: str) -> list[UUID]:
+        """The active officers with that number."""
+        return await self._directory.officers_by_phone(tx, phone)
+
+    async def _load(self, tx: Tx, officer_id: UUID) -> Recipient:
+        officer = await self._directory.officer(tx, officer_id)
+        language: Language = "en" if officer is not None and officer.language == "en" else "zh_CN"
+        try:
+            contacts = tuple(await self._directory.contacts(tx, officer_id))
+        except SealError:
+            # One number that cannot be opened must not stop the others' alarms: this officer counts as unreachable.
+            log.exception("notifier.contact_sealed", officer_id=str(officer_id))
+            contacts = ()
+        return Recipient(language, contacts)

@@ -1,0 +1,111 @@
+"""What an officer answers by SMS, and what is answered back: at most 70 characters in Chinese, codes only (promise 7)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.db import Tx
+from libs.errors import Invalid
+from libs.events import new_event, publish
+from libs.events.catalogue import OfficerReplied
+from libs.i18n import gettext as _
+from libs.i18n import use_locale
+from libs.log import get_logger
+from services.notifier import store
+from services.notifier.handlers.people import People
+from services.notifier.rules.replies import Reply, understand
+from services.notifier.store import Waiting
+
+CODES_SHOWN_MAX = 4
+
+log = get_logger("notifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """An SMS that came in."""
+
+    provider_id: str
+    gateway: str
+    phone: str
+    text: str
+
+
+async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
+    """Handles a reply and answers what to send back ("" for nothing). The same reply told again has no second effect."""
+    reply = understand(inbound.text)
+    if not await store.add_reply(tx, inbound.provider_id, inbound.gateway, reply.meaning, now):
+        return await store.answer_to(tx, inbound.provider_id)
+    officers = await _officers(tx, people, inbound.phone)
+    if not officers:
+        log.warning("notifier.reply_from_stranger", provider_id=inbound.provider_id, meaning=reply.meaning)
+        return ""
+    if reply.meaning in {"stop", "start"}:
+        # A duty officer who wants no more SMS cannot be alarmed: somebody has to talk to them (findings.md).
+        log.error("notifier.officer_opted", meaning=reply.meaning, officer_ids=[str(officer_id) for officer_id in officers], pages=True)
+        await store.answer_reply(tx, inbound.provider_id, "", officers[0], None)
+        return ""
+    waiting = await store.waiting_cases(tx, officers)
+    chosen = _chosen(reply, waiting)
+    recipient = await people.recipient(tx, chosen.officer_id if chosen else officers[0])
+    with use_locale(recipient.language):
+        answer = _answer(reply, chosen, waiting)
+    if chosen is not None:
+        await _tell(tx, reply, chosen, now)
+    await store.answer_reply(
+        tx, inbound.provider_id, answer, chosen.officer_id if chosen else officers[0], chosen.case_id if chosen else None
+    )
+    return answer
+
+
+async def _officers(tx: Tx, people: People, phone: str) -> list[UUID]:
+    try:
+        await people.fresh(tx)
+        return await people.by_phone(tx, phone)
+    except Invalid:
+        return []
+
+
+async def _tell(tx: Tx, reply: Reply, chosen: Waiting, now: datetime) -> None:
+    await store.mark_answered(tx, chosen.officer_id, chosen.case_id, now)
+    data = OfficerReplied(
+        case_id=chosen.case_id,
+        officer_id=chosen.officer_id,
+        notification_id=chosen.notification_id,
+        action="acknowledge" if reply.meaning == "acknowledge" else "decline",
+        via="sms_reply",
+    )
+    await publish(tx, [new_event(data, key=chosen.case_id, time=now)])
+
+
+def _chosen(reply: Reply, waiting: list[Waiting]) -> Waiting | None:
+    """The case that a reply is about: the named one, or the only one."""
+    if reply.meaning not in {"acknowledge", "decline"}:
+        return None
+    if reply.code is not None:
+        return next((one for one in waiting if one.code == reply.code), None)
+    cases = {one.case_id for one in waiting}
+    return waiting[0] if len(cases) == 1 else None
+
+
+def _answer(reply: Reply, chosen: Waiting | None, waiting: list[Waiting]) -> str:
+    if chosen is not None and reply.meaning == "acknowledge":
+        return _("Task %(code)s: you have accepted it. See the workbench for details.", code=chosen.code)
+    if chosen is not None:
+        return _("Task %(code)s: you have declined it. Somebody else is told now.", code=chosen.code)
+    if reply.code is not None:
+        return _("No task %(code)s is waiting for your answer.", code=reply.code)
+    codes = list(dict.fromkeys(one.code for one in waiting))
+    if reply.meaning == "unclear":
+        example = codes[0] if codes else ""
+        return _("Reply 1 to accept, 2 to decline; with several tasks add the code: 1 %(code)s", code=example).rstrip()
+    if not codes:
+        return _("No task is waiting for your answer.")
+    shown = _(", ").join(codes[:CODES_SHOWN_MAX])
+    number = "1" if reply.meaning == "acknowledge" else "2"
+    return _(
+        "%(n)s tasks are waiting. Reply %(number)s and the code: %(codes)s",
+        n=len(codes),
+        number=number,
+        codes=shown,
+    )

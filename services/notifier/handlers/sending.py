@@ -1,0 +1,242 @@
+"""Sending and following up: what the claiming job takes, and what is done with everything that is seen of an attempt."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfoNotFoundError
+
+from libs.db import Tx, after_commit
+from libs.directory.model import Contact
+from libs.events import Event, EventData, new_id, publish
+from libs.events.catalogue import NotificationDelivered, NotificationFailed, NotificationSubmitted
+from libs.log import get_logger
+from services.notifier import store
+from services.notifier.gateways import Gateway, Outgoing
+from services.notifier.handlers.people import People, Recipient
+from services.notifier.rules.states import (
+    Accepted,
+    Attempt,
+    AttemptState,
+    Limits,
+    Missing,
+    Notification,
+    NotificationState,
+    Observation,
+    Unanswered,
+    follow,
+)
+from services.notifier.rules.texts import Language, Registry, TemplateError, Wording
+from services.notifier.store import Beginning, Subject
+
+VALID_S_MIN = 60
+VALID_S_MAX = 36_000
+STOPPED = 21610
+
+log = get_logger("notifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What sending needs. `gateways` in the order to try them."""
+
+    people: People
+    registry: Registry
+    gateways: Mapping[str, Gateway]
+    limits: Limits
+    valid_default_s: int
+    woken: Callable[[], None] = lambda: None
+    """Called after a commit that queued something to send at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A committed attempt: now the call may be made."""
+
+    gateway: Gateway
+    message: Outgoing
+
+
+async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, list[Ready]]:
+    """Takes due notifications, writes their attempts, and fails those whose officer has no contact left.
+
+    Answers how many were taken, and the calls to make once this transaction has committed.
+    """
+    taken = await store.claim_due(tx, now, limit)
+    if not taken:
+        return 0, []
+    await means.people.fresh(tx)
+    ready: list[Ready] = []
+    beginnings: list[Beginning] = []
+    moved: dict[UUID, Notification] = {}
+    events: list[Event[EventData]] = []
+    for subject, notification in taken:
+        recipient = await means.people.recipient(tx, subject.officer_id)
+        found = _way(means, notification, recipient)
+        text = None
+        if found is not None:
+            language, again = recipient.language, notification.possible_duplicate
+            text = await _begin(tx, means, subject, found, now, language=language, possible_duplicate=again)
+        if found is None or text is None:
+            reason = (notification.reason or "no_contact") if found is None else "no_text"
+            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=reason)
+            events.append(_tell(subject, NotificationFailed(**_common(subject), reason=reason), now))
+            log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
+            continue
+        beginnings.append(text)
+        moved[subject.notification_id] = replace(
+            notification, state=NotificationState.SENDING, next_at=None, current_attempt=text.attempt.attempt_id
+        )
+        gateway, contact = found
+        ready.append(Ready(gateway, Outgoing(text.attempt.attempt_id, contact.phone, text.body, _valid_s(subject.deadline_at, now, means))))
+    await store.begin_attempts(tx, beginnings)
+    await store.move_notifications(tx, moved, now)
+    await publish(tx, events)
+    return len(taken), ready
+
+
+async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]], now: datetime) -> list[bool]:
+    """Records what was seen of attempts, in order, and tells what follows; answers for each whether its attempt is known."""
+    known = await store.lock_attempts(tx, {attempt_id for attempt_id, _ in seen})
+    notifications = {subject.notification_id: notification for subject, notification, _ in known.values()}
+    before = dict(notifications)
+    attempts = {attempt_id: attempt for attempt_id, (_, _, attempt) in known.items()}
+    events: list[Event[EventData]] = []
+    for attempt_id, observation in seen:
+        if attempt_id not in known:
+            continue
+        subject = known[attempt_id][0]
+        followed = follow(notifications[subject.notification_id], attempts[attempt_id], observation, now, means.limits)
+        attempts[attempt_id] = followed.attempt
+        notifications[subject.notification_id] = followed.notification
+        if followed.submitted:
+            events.append(_tell(subject, _submitted(subject, followed.attempt), now))
+        if followed.delivered:
+            events.append(_tell(subject, _delivered(subject, followed.attempt), now))
+        _page_if_stopped(subject, known[attempt_id][2], followed.attempt)
+    moved = {key: after for key, after in notifications.items() if after != before[key]}
+    await store.record_attempts(tx, [attempt for key, attempt in attempts.items() if attempt != known[key][2]])
+    await store.move_notifications(tx, moved, now)
+    await publish(tx, events)
+    if any(after.state is NotificationState.QUEUED for after in moved.values()):
+        after_commit(tx, means.woken)
+    return [attempt_id in known for attempt_id, _ in seen]
+
+
+async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) -> str | None:
+    """The number of a contact, unless it is gone."""
+    await means.people.fresh(tx)
+    recipient = await means.people.recipient(tx, officer_id)
+    return next((contact.phone for contact in recipient.contacts if contact.contact_id == contact_id), None)
+
+
+async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> Observation:
+    """Asks the provider what became of an attempt that nobody told us about."""
+    gateway = means.gateways.get(attempt.gateway)
+    if gateway is None:
+        return Unanswered()
+    answer: Observation
+    if attempt.provider_id is not None:
+        answer = await gateway.fetch(attempt.provider_id)
+    elif to is not None:
+        answer = await gateway.find(to, body, attempt.started_at, taken)
+    else:
+        return Unanswered()
+    if isinstance(answer, Accepted):
+        return replace(answer, polled=True)
+    return answer if isinstance(answer, Missing) else Unanswered()
+
+
+def _way(means: Means, notification: Notification, recipient: Recipient) -> tuple[Gateway, Contact] | None:
+    """The next contact that was not given up, and the gateway for it."""
+    for contact in recipient.contacts:
+        if contact.contact_id in notification.tried:
+            continue
+        for gateway in means.gateways.values():
+            if contact.channel in gateway.capabilities.channels:
+                return gateway, contact
+    return None
+
+
+async def _begin(
+    tx: Tx, means: Means, subject: Subject, way: tuple[Gateway, Contact], now: datetime, *, language: Language, possible_duplicate: bool
+) -> Beginning | None:
+    gateway, contact = way
+    try:
+        text = means.registry.render(
+            Wording(
+                purpose=subject.purpose,
+                step=subject.step,
+                grade=subject.grade,
+                code=subject.code,
+                deadline_at=subject.deadline_at,
+                now=now,
+                zone=await means.people.zone(tx, subject.division_code),
+                language=language,
+                can_reply=gateway.capabilities.replies,
+            )
+        )
+    except (TemplateError, ZoneInfoNotFoundError):
+        log.exception("notifier.no_text", notification_id=str(subject.notification_id), purpose=subject.purpose)
+        return None
+    attempt = Attempt(
+        attempt_id=new_id(),
+        contact_id=contact.contact_id,
+        gateway=gateway.name,
+        channel=contact.channel,
+        state=AttemptState.SENDING,
+        started_at=now,
+        check_at=now + timedelta(seconds=means.limits.lease_s),
+    )
+    return Beginning(subject.notification_id, attempt, text.template_id, text.body, possible_duplicate)
+
+
+def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
+    """Until the deadline: a message that comes later would only confuse, and its failure is told at once instead."""
+    if deadline_at is None:
+        return means.valid_default_s
+    return max(VALID_S_MIN, min(int((deadline_at - now).total_seconds()), VALID_S_MAX))
+
+
+def _page_if_stopped(subject: Subject, before: Attempt, after: Attempt) -> None:
+    if after.error_code == STOPPED and before.error_code != STOPPED:
+        log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
+
+
+def _tell(subject: Subject, data: EventData, now: datetime) -> Event[EventData]:
+    return Event(
+        id=new_id(),
+        key=subject.case_id,
+        time=now,
+        data=data,
+        correlation_id=subject.correlation_id,
+        causation_id=subject.cause_id,
+        traceparent=subject.traceparent,
+    )
+
+
+def _submitted(subject: Subject, attempt: Attempt) -> NotificationSubmitted:
+    return NotificationSubmitted(
+        **_common(subject),
+        attempt_id=attempt.attempt_id,
+        gateway=attempt.gateway,
+        channel=attempt.channel,
+        requested_at=subject.requested_at,
+    )
+
+
+def _delivered(subject: Subject, attempt: Attempt) -> NotificationDelivered:
+    return NotificationDelivered(**_common(subject), attempt_id=attempt.attempt_id, gateway=attempt.gateway, channel=attempt.channel)
+
+
+def _common(subject: Subject) -> dict[str, object]:
+    return {
+        "notification_id": subject.notification_id,
+        "case_id": subject.case_id,
+        "grade": subject.grade,
+        "division_code": subject.division_code,
+        "tier": subject.tier,
+        "post_id": subject.post_id,
+        "officer_id": subject.officer_id,
+        "purpose": subject.purpose,
+    }

@@ -1,0 +1,214 @@
+"""What an SMS says: registered templates, checked when they are loaded, filled with codes and times only (promise 7)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from string import Formatter
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from libs.terms import Grade, Purpose, Step
+
+Language = Literal["zh_CN", "en"]
+Way = Literal["reply", "workbench"]
+Kind = Literal["ack", "step"]
+
+LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
+UCS2_UNITS_MAX = 70
+"""One SMS in UCS-2 (rules.yaml sms.body_max_chars), signature included."""
+GSM7_SEPTETS_MAX = 160
+
+CODE = re.compile(r"[23456789CFGHJMPQRVWX]{6}")
+"""The opaque code (rules.yaml sms.opaque_code): random, without vowels and look-alikes, tells nothing about place or child."""
+
+_ROMAN: dict[Language, dict[Grade, str]] = {
+    "zh_CN": {Grade.I: "Ⅰ", Grade.II: "Ⅱ", Grade.III: "Ⅲ", Grade.IV: "Ⅳ"},
+    "en": {grade: grade.value for grade in Grade},
+}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_GSM7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM7_EXTENDED = frozenset("^{}\\[~]|€\f")
+_NUMBERISH = re.compile(r"\d{5,}")
+WORST: dict[Language, dict[str, str]] = {
+    "zh_CN": {"grade_roman": "Ⅲ", "opaque_code": "WWWWWW", "deadline_hhmm": "12月30日23:59", "minutes_left": "119分钟"},
+    "en": {"grade_roman": "III", "opaque_code": "WWWWWW", "deadline_hhmm": "tomorrow 23:59", "minutes_left": "999 days"},
+}
+"""The longest value of each variable."""
+
+
+class TemplateError(ValueError):
+    """A template that must not be sent; the message names it and says why."""
+
+
+class _Template(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    purpose: Purpose
+    kind: Kind
+    way: Way
+    bodies: dict[Language, Annotated[list[str], Field(min_length=1)]]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int
+    allowed_vars: frozenset[str]
+    signatures: dict[Language, str]
+    forbidden_words: dict[Language, tuple[str, ...]]
+    templates: tuple[_Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A rendered SMS and the template that it came from (`assign-reply.zh_CN.1`)."""
+
+    template_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What an SMS is about. `zone` is the IANA zone of the division; a deadline that has passed at `now` is not said."""
+
+    purpose: Purpose
+    step: Step | None
+    grade: Grade
+    code: str
+    deadline_at: datetime | None
+    now: datetime
+    zone: str
+    language: Language
+    can_reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    template_id: str
+    text: str
+    variables: frozenset[str]
+
+
+class Registry:
+    """All templates, checked."""
+
+    def __init__(self, version: int, bodies: Mapping[tuple[Purpose, Kind, Way, Language], Sequence[_Body]]) -> None:
+        self.version = version
+        self._bodies = bodies
+
+    def render(self, wording: Wording) -> Text:
+        """The SMS for `wording`. Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text."""
+        if not CODE.fullmatch(wording.code):
+            raise TemplateError("the code is not an opaque code")
+        values = {
+            "grade_roman": _ROMAN[wording.language][wording.grade],
+            "opaque_code": wording.code,
+            **_times(wording),
+        }
+        for body in self._candidates(wording):
+            if body.variables <= values.keys():
+                return Text(body.template_id, body.text.format_map(values))
+        raise TemplateError(f"no template for {wording.purpose}")  # pragma: no cover - load() sees to it that there is one
+
+    def bodies(self) -> Sequence[tuple[str, Language, str]]:
+        """Every body with its id and language, signature included, for tests and the preview page."""
+        return [(body.template_id, key[3], body.text) for key, bodies in self._bodies.items() for body in bodies]
+
+    def _candidates(self, wording: Wording) -> Sequence[_Body]:
+        kind: Kind = "ack" if wording.step in {None, Step.ACKNOWLEDGE, Step.DISPATCH} else "step"
+        other: Kind = "step" if kind == "ack" else "ack"
+        ways: tuple[Way, ...] = ("reply", "workbench") if wording.can_reply else ("workbench",)
+        for wanted in (kind, other):
+            for way in ways:
+                found = self._bodies.get((wording.purpose, wanted, way, wording.language))
+                if found:
+                    return found
+        return ()
+
+
+def load(document: Any) -> Registry:
+    """Checks the registry's document; raises `TemplateError` with template and reason."""
+    try:
+        parsed = _Document.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise TemplateError(f"templates: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    bodies: dict[tuple[Purpose, Kind, Way, Language], list[_Body]] = {}
+    for template in parsed.templates:
+        for language in LANGUAGES:
+            if language not in template.bodies:
+                raise TemplateError(f"{template.id}: no text in {language}")
+            for number, text in enumerate(template.bodies[language], start=1):
+                body = _check(parsed, f"{template.id}.{language}.{number}", language, text)
+                bodies.setdefault((template.purpose, template.kind, template.way, language), []).append(body)
+            last = bodies[(template.purpose, template.kind, template.way, language)][-1]
+            if not last.variables <= {"grade_roman", "opaque_code"}:
+                raise TemplateError(f"{last.template_id}: the last body may only use grade_roman and opaque_code, which are always known")
+    for purpose in Purpose:
+        if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
+            raise TemplateError(f"no template for purpose {purpose} without replies")
+    return Registry(parsed.version, bodies)
+
+
+def too_long(text: str) -> bool:
+    """Whether `text` takes more than one SMS: 160 septets of GSM-7, or 70 UTF-16 units as soon as one character is not in it."""
+    if all(char in _GSM7 or char in _GSM7_EXTENDED for char in text):
+        return sum(2 if char in _GSM7_EXTENDED else 1 for char in text) > GSM7_SEPTETS_MAX
+    return len(text.encode("utf-16-be")) // 2 > UCS2_UNITS_MAX
+
+
+def _check(document: _Document, template_id: str, language: Language, text: str) -> _Body:
+    parts = list(Formatter().parse(text))
+    variables = [name for _, name, spec, conversion in parts if name is not None and not spec and not conversion]
+    fixed = "".join(literal for literal, *_ in parts)
+    if unknown := set(variables) - document.allowed_vars:
+        raise TemplateError(f"{template_id}: variable {min(unknown)!r} is not allowed")
+    if len(variables) != sum(1 for _, name, *_ in parts if name is not None):
+        raise TemplateError(f"{template_id}: variables take no format")
+    if any(not literal and name is not None for literal, name, *_ in parts[1:]):
+        raise TemplateError(f"{template_id}: two variables stand side by side, which providers refuse")
+    low = fixed.lower()
+    for word in document.forbidden_words.get(language, ()):
+        if word.lower() in low:
+            raise TemplateError(f"{template_id}: the word {word!r} is forbidden")
+    if _NUMBERISH.search(fixed) or "://" in fixed:
+        raise TemplateError(f"{template_id}: no numbers, no addresses")
+    whole = document.signatures[language] + text
+    if too_long(whole.format_map(WORST[language])):
+        raise TemplateError(f"{template_id}: longer than one SMS in the worst case")
+    return _Body(template_id, whole, frozenset(variables))
+
+
+def _times(wording: Wording) -> dict[str, str]:
+    if wording.deadline_at is None or wording.deadline_at <= wording.now:
+        return {}
+    return {
+        "deadline_hhmm": _moment(wording.deadline_at, wording.now, wording.zone, wording.language),
+        "minutes_left": _left(wording.deadline_at - wording.now, wording.language),
+    }
+
+
+def _moment(at: datetime, now: datetime, zone: str, language: Language) -> str:
+    """`今日03:10`, `明日03:10`, `8月3日03:10`: the day as the people of the division's zone call it."""
+    here, today = at.astimezone(ZoneInfo(zone)), now.astimezone(UTC).astimezone(ZoneInfo(zone)).date()
+    days = (here.date() - today).days
+    if language == "zh_CN":
+        day = {0: "今日", 1: "明日"}.get(days, f"{here.month}月{here.day}日")
+        return f"{day}{here:%H:%M}"
+    day = {0: "today", 1: "tomorrow"}.get(days, f"{here.day} {_MONTHS[here.month - 1]}")
+    return f"{day} {here:%H:%M}"
+
+
+def _left(left: timedelta, language: Language) -> str:
+    """The time left, rounded down, in the largest unit that still says enough: 119 minutes, 47 hours, 999 days."""
+    minutes = int(left.total_seconds() // 60)
+    number, zh, en = (minutes, "分钟", "min") if minutes < 120 else (minutes // 60, "小时", "h")
+    if minutes >= 48 * 60:
+        number, zh, en = min(minutes // 1440, 999), "天", "days"
+    return f"{number}{zh}" if language == "zh_CN" else f"{number} {en}"

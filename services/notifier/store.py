@@ -1,0 +1,424 @@
+"""Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from libs.db import Tx
+from libs.terms import Grade, Purpose, Step, Tier
+from services.notifier.rules.states import Attempt, AttemptState, Notification, NotificationState
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a notification is about, as the request said it; never changes."""
+
+    notification_id: UUID
+    case_id: UUID
+    code: str
+    grade: Grade
+    division_code: str
+    tier: Tier | None
+    post_id: UUID
+    officer_id: UUID
+    purpose: Purpose
+    step: Step | None
+    deadline_at: datetime | None
+    priority: int
+    requested_at: datetime
+    cause_id: UUID
+    correlation_id: UUID
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A new attempt, and the text that it sends."""
+
+    notification_id: UUID
+    attempt: Attempt
+    template_id: str
+    body: str
+    possible_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A case that waits for an officer's answer."""
+
+    officer_id: UUID
+    case_id: UUID
+    code: str
+    notification_id: UUID
+    since: datetime
+
+
+_ADD = """
+INSERT INTO notifier.notifications (
+    notification_id, case_id, code, grade, division_code, tier, post_id, officer_id, purpose, step, deadline_at, priority,
+    requested_at, cause_id, correlation_id, traceparent,
+    state, next_at, tries, duplicates, tried, possible_duplicate, updated_at)
+SELECT *, 'queued', $17, 0, 0, '{}'::uuid[], false, $17
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
+            $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[])
+ON CONFLICT (notification_id) DO NOTHING
+"""
+
+_SUBJECT = """
+n.notification_id, n.case_id, n.code, n.grade, n.division_code, n.tier, n.post_id, n.officer_id, n.purpose, n.step, n.deadline_at,
+n.priority, n.requested_at, n.cause_id, n.correlation_id, n.traceparent
+"""
+_STATE = """
+n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason
+"""
+_ATTEMPT = """
+a.attempt_id, a.contact_id, a.gateway, a.channel, a.state AS attempt_state, a.started_at, a.provider_id, a.error_code, a.submitted_at,
+a.ended_at, a.check_at
+"""
+
+_CLAIM_DUE = f"""
+SELECT {_SUBJECT}, {_STATE}
+FROM notifier.notifications n
+WHERE n.state = 'queued' AND n.next_at <= $1
+ORDER BY n.priority, n.next_at
+LIMIT $2
+FOR UPDATE SKIP LOCKED
+"""
+
+_BEGIN = """
+INSERT INTO notifier.attempts (
+    attempt_id, notification_id, contact_id, gateway, channel, template_id, body, state, possible_duplicate, started_at, check_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
+                     $10::timestamptz[], $11::timestamptz[])
+"""
+
+# The notification's row is the lock of all its attempts; taken in one order, so that two batches cannot wait for each other.
+# The attempts are read in a second statement: only its snapshot is sure to see what the lock was waited for.
+_LOCK = """
+SELECT notification_id FROM notifier.notifications
+WHERE notification_id IN (SELECT notification_id FROM notifier.attempts WHERE attempt_id = ANY ($1::uuid[]))
+ORDER BY notification_id
+FOR UPDATE
+"""
+_LOCKED = f"""
+SELECT {_SUBJECT}, {_STATE}, {_ATTEMPT}
+FROM notifier.attempts a JOIN notifier.notifications n USING (notification_id)
+WHERE a.attempt_id = ANY ($1::uuid[])
+"""
+
+# Arrays of arrays must be rectangular, so what was tried travels as text.
+_MOVE = """
+UPDATE notifier.notifications n
+SET state = m.state, current_attempt = m.current_attempt, next_at = m.next_at, tries = m.tries, duplicates = m.duplicates,
+    contact_since = m.contact_since, tried = m.tried::uuid[], possible_duplicate = m.possible_duplicate, reason = m.reason,
+    updated_at = $11
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::smallint[], $6::smallint[], $7::timestamptz[], $8::text[],
+            $9::boolean[], $10::text[])
+     AS m (notification_id, state, current_attempt, next_at, tries, duplicates, contact_since, tried, possible_duplicate, reason)
+WHERE n.notification_id = m.notification_id
+"""
+
+_RECORD = """
+UPDATE notifier.attempts a
+SET state = r.state, provider_id = r.provider_id, error_code = r.error_code, submitted_at = r.submitted_at, ended_at = r.ended_at,
+    check_at = r.check_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
+     AS r (attempt_id, state, provider_id, error_code, submitted_at, ended_at, check_at)
+WHERE a.attempt_id = r.attempt_id
+"""
+
+_CLAIM_CHECKS = f"""
+WITH due AS (
+    SELECT attempt_id FROM notifier.attempts WHERE check_at <= $1 ORDER BY check_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE notifier.attempts SET check_at = $3 FROM due WHERE attempts.attempt_id = due.attempt_id
+    RETURNING attempts.attempt_id
+)
+SELECT {_ATTEMPT}, a.body, n.officer_id
+FROM leased JOIN notifier.attempts a USING (attempt_id) JOIN notifier.notifications n USING (notification_id)
+"""
+
+_NEXT_TIMES = """
+SELECT (SELECT min(next_at) FROM notifier.notifications WHERE state = 'queued') AS send_at,
+       (SELECT min(check_at) FROM notifier.attempts WHERE check_at IS NOT NULL) AS check_at
+"""
+
+_TAKEN = """
+SELECT provider_id FROM notifier.attempts
+WHERE contact_id = $1 AND started_at >= $2 AND provider_id IS NOT NULL AND gateway = $3
+"""
+
+_WAIT = """
+INSERT INTO notifier.waiting (officer_id, case_id, code, notification_id, since)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[])
+ON CONFLICT (officer_id, case_id)
+DO UPDATE SET code = excluded.code, notification_id = excluded.notification_id, since = excluded.since, answered_at = NULL
+"""
+_STOP_WAITING_FOR_CASES = "DELETE FROM notifier.waiting WHERE case_id = ANY ($1::uuid[])"
+_STOP_WAITING = """
+DELETE FROM notifier.waiting w USING unnest($1::uuid[], $2::uuid[]) AS gone (officer_id, case_id)
+WHERE w.officer_id = gone.officer_id AND w.case_id = gone.case_id
+"""
+_WAITING = """
+SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
+WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL
+ORDER BY since, case_id LIMIT 100
+FOR UPDATE
+"""
+_ANSWERED = "UPDATE notifier.waiting SET answered_at = $3 WHERE officer_id = $1 AND case_id = $2"
+
+_ADD_REPLY = """
+INSERT INTO notifier.replies (provider_id, gateway, meaning, answer, received_at) VALUES ($1, $2, $3, '', $4)
+ON CONFLICT (provider_id) DO NOTHING RETURNING true
+"""
+_ANSWER_REPLY = "UPDATE notifier.replies SET answer = $2, officer_id = $3, case_id = $4 WHERE provider_id = $1"
+
+_LIST = f"""
+SELECT {_SUBJECT}, {_STATE}
+FROM notifier.notifications n
+WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notification_id) > ($2, $3::uuid))
+ORDER BY n.requested_at, n.notification_id LIMIT $4
+"""
+_LIST_ATTEMPTS = """
+SELECT notification_id, attempt_id, gateway, channel, template_id, state, possible_duplicate, provider_id, error_code, started_at
+FROM notifier.attempts WHERE notification_id = ANY ($1::uuid[]) ORDER BY started_at, attempt_id
+"""
+
+
+async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) -> None:
+    """Queues notifications; those that are known already stay as they are."""
+    columns = list(
+        zip(
+            *(
+                (
+                    s.notification_id,
+                    s.case_id,
+                    s.code,
+                    s.grade,
+                    s.division_code,
+                    s.tier,
+                    s.post_id,
+                    s.officer_id,
+                    s.purpose,
+                    s.step,
+                    s.deadline_at,
+                    s.priority,
+                    s.requested_at,
+                    s.cause_id,
+                    s.correlation_id,
+                    s.traceparent,
+                )
+                for s in subjects
+            ),
+            strict=True,
+        )
+    )
+    if columns:
+        await tx.execute(_ADD, *columns, now)
+
+
+async def claim_due(tx: Tx, now: datetime, limit: int) -> list[tuple[Subject, Notification]]:
+    """Locks notifications that need an attempt, the most urgent first, skipping those that another replica has."""
+    return [(_subject(row), _notification(row)) for row in await tx.fetch(_CLAIM_DUE, now, limit)]
+
+
+async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
+    """Writes attempts that are about to be made."""
+    columns = list(
+        zip(
+            *(
+                (
+                    b.attempt.attempt_id,
+                    b.notification_id,
+                    b.attempt.contact_id,
+                    b.attempt.gateway,
+                    b.attempt.channel,
+                    b.template_id,
+                    b.body,
+                    b.attempt.state,
+                    b.possible_duplicate,
+                    b.attempt.started_at,
+                    b.attempt.check_at,
+                )
+                for b in beginnings
+            ),
+            strict=True,
+        )
+    )
+    if columns:
+        await tx.execute(_BEGIN, *columns)
+
+
+async def lock_attempts(tx: Tx, attempt_ids: Iterable[UUID]) -> dict[UUID, tuple[Subject, Notification, Attempt]]:
+    """Locks the notifications of these attempts and reads both; unknown attempts are missing from the answer."""
+    ids = list(attempt_ids)
+    await tx.execute(_LOCK, ids)
+    return {row["attempt_id"]: (_subject(row), _notification(row), _attempt(row)) for row in await tx.fetch(_LOCKED, ids)}
+
+
+async def move_notifications(tx: Tx, moved: dict[UUID, Notification], now: datetime) -> None:
+    """Writes the states of locked notifications."""
+    if not moved:
+        return
+    states = moved.values()
+    await tx.execute(
+        _MOVE,
+        list(moved),
+        [n.state for n in states],
+        [n.current_attempt for n in states],
+        [n.next_at for n in states],
+        [n.tries for n in states],
+        [n.duplicates for n in states],
+        [n.contact_since for n in states],
+        ["{" + ",".join(str(contact_id) for contact_id in n.tried) + "}" for n in states],
+        [n.possible_duplicate for n in states],
+        [n.reason for n in states],
+        now,
+    )
+
+
+async def record_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
+    """Writes the states of attempts whose notifications are locked."""
+    if not attempts:
+        return
+    await tx.execute(
+        _RECORD,
+        [a.attempt_id for a in attempts],
+        [a.state for a in attempts],
+        [a.provider_id for a in attempts],
+        [a.error_code for a in attempts],
+        [a.submitted_at for a in attempts],
+        [a.ended_at for a in attempts],
+        [a.check_at for a in attempts],
+    )
+
+
+async def claim_checks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[tuple[Attempt, str, UUID]]:
+    """Attempts whose outcome has to be asked for, with text and officer; nobody else asks before `until`."""
+    return [(_attempt(row), row["body"], row["officer_id"]) for row in await tx.fetch(_CLAIM_CHECKS, now, limit, until)]
+
+
+async def next_times(tx: Tx) -> tuple[datetime | None, datetime | None]:
+    """When the next notification, and the next check, is due."""
+    row = await tx.fetchrow(_NEXT_TIMES)
+    assert row is not None
+    return row["send_at"], row["check_at"]
+
+
+async def taken_provider_ids(tx: Tx, contact_id: UUID, since: datetime, gateway: str) -> frozenset[str]:
+    """The provider's ids that other attempts to the same contact are known by."""
+    return frozenset(row["provider_id"] for row in await tx.fetch(_TAKEN, contact_id, since, gateway))
+
+
+async def wait_for(tx: Tx, cases: Sequence[Waiting]) -> None:
+    """From now on these cases wait for these officers' answers."""
+    if cases:
+        await tx.execute(
+            _WAIT,
+            [w.officer_id for w in cases],
+            [w.case_id for w in cases],
+            [w.code for w in cases],
+            [w.notification_id for w in cases],
+            [w.since for w in cases],
+        )
+
+
+async def stop_waiting(tx: Tx, case_ids: Sequence[UUID], pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Nobody's answer is waited for on `case_ids`; on `pairs` of (officer, case) this officer's is not."""
+    if case_ids:
+        await tx.execute(_STOP_WAITING_FOR_CASES, list(case_ids))
+    if pairs:
+        await tx.execute(_STOP_WAITING, [officer_id for officer_id, _ in pairs], [case_id for _, case_id in pairs])
+
+
+async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID]) -> list[Waiting]:
+    """What waits for these officers, oldest first, locked."""
+    return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids))]
+
+
+async def mark_answered(tx: Tx, officer_id: UUID, case_id: UUID, now: datetime) -> None:
+    """This officer has answered about this case."""
+    await tx.execute(_ANSWERED, officer_id, case_id, now)
+
+
+async def add_reply(tx: Tx, provider_id: str, gateway: str, meaning: str, now: datetime) -> bool:
+    """Whether this reply is new; a second one waits for the first one's transaction."""
+    return bool(await tx.fetchval(_ADD_REPLY, provider_id, gateway, meaning, now))
+
+
+async def answer_reply(tx: Tx, provider_id: str, answer: str, officer_id: UUID | None, case_id: UUID | None) -> None:
+    """Keeps what was answered."""
+    await tx.execute(_ANSWER_REPLY, provider_id, answer, officer_id, case_id)
+
+
+async def answer_to(tx: Tx, provider_id: str) -> str:
+    """What was answered to a reply before."""
+    answer: str | None = await tx.fetchval("SELECT answer FROM notifier.replies WHERE provider_id = $1", provider_id)
+    return answer or ""
+
+
+async def list_notifications(
+    tx: Tx, case_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[Subject, Notification, list[asyncpg.Record]]]:
+    """The notifications of a case with their attempts, oldest first."""
+    requested_at, notification_id = after or (None, None)
+    rows = await tx.fetch(_LIST, case_id, requested_at, notification_id, limit)
+    attempts: dict[UUID, list[asyncpg.Record]] = {row["notification_id"]: [] for row in rows}
+    for attempt in await tx.fetch(_LIST_ATTEMPTS, list(attempts)):
+        attempts[attempt["notification_id"]].append(attempt)
+    return [(_subject(row), _notification(row), attempts[row["notification_id"]]) for row in rows]
+
+
+def _subject(row: Any) -> Subject:
+    return Subject(
+        notification_id=row["notification_id"],
+        case_id=row["case_id"],
+        code=row["code"],
+        grade=Grade(row["grade"]),
+        division_code=row["division_code"],
+        tier=Tier(row["tier"]) if row["tier"] else None,
+        post_id=row["post_id"],
+        officer_id=row["officer_id"],
+        purpose=Purpose(row["purpose"]),
+        step=Step(row["step"]) if row["step"] else None,
+        deadline_at=row["deadline_at"],
+        priority=row["priority"],
+        requested_at=row["requested_at"],
+        cause_id=row["cause_id"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+    )
+
+
+def _notification(row: Any) -> Notification:
+    return Notification(
+        state=NotificationState(row["state"]),
+        current_attempt=row["current_attempt"],
+        next_at=row["next_at"],
+        tries=row["tries"],
+        duplicates=row["duplicates"],
+        contact_since=row["contact_since"],
+        tried=tuple(row["tried"]),
+        possible_duplicate=row["possible_duplicate"],
+        reason=row["reason"],
+    )
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        attempt_id=row["attempt_id"],
+        contact_id=row["contact_id"],
+        gateway=row["gateway"],
+        channel=row["channel"],
+        state=AttemptState(row["attempt_state"]),
+        started_at=row["started_at"],
+        provider_id=row["provider_id"],
+        error_code=row["error_code"],
+        submitted_at=row["submitted_at"],
+        ended_at=row["ended_at"],
+        check_at=row["check_at"],
+    )
