@@ -12,7 +12,9 @@ import typer
 from libs.i18n import gettext as _
 from libs.settings import CommonSettings, SettingsError, load
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing."))
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing.")
+)
 bus_app = typer.Typer(no_args_is_help=True, help=_("The bus that carries events."))
 letters_app = typer.Typer(no_args_is_help=True, help=_("Events that could not be handled."))
 demo_app = typer.Typer(no_args_is_help=True, help=_("Demonstrations."))
@@ -82,7 +84,9 @@ def dead_letters_list() -> None:
         async with connected(settings_for(), say) as connection:
             found = await parked(connection)
         for one in found:
-            say(f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {one.group:<10}  {one.event_type:<38}  {one.key}  {one.error}  +{one.behind}")
+            say(
+                f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {one.group:<10}  {one.event_type:<38}  {one.key}  {one.error}  +{one.behind}"
+            )
         say(_("%(count)s keys are blocked.", count=len(found)))
 
     asyncio.run(work())

@@ -6,20 +6,21 @@ The same services, built by the same builders, run as separate processes with `t
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+import services.router.app
 
 import services.audit.app
 import services.directory.app
 import services.intake.app
 import services.notifier.app
-import services.router.app
 from deploy.demo.directory import DemoAccess, load_demo
+from deploy.demo.owners import owners
 from deploy.doctor import doctor_job
-from deploy.sandbox import Owner, Sandbox, SandboxConfig
+from deploy.sandbox import Sandbox, SandboxConfig
 from deploy.secrets import Secrets, load_or_make, write_private
 from libs.clock import Clock, SystemClock
 from libs.crypto import KeyRing
@@ -44,6 +45,7 @@ SANDBOX_NUMBER = "+860019999999"
 """The number that the sandbox sends from: like all demo numbers, one that nobody can own."""
 
 Say = Callable[[str], None]
+Beside = Callable[[DemoAccess], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,7 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def assembled(
-    context: Context, embedding: Embedding, secrets: Secrets, *, owners: Callable[[], Any] | None = None
-) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
+async def assembled(context: Context, embedding: Embedding, secrets: Secrets) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
     """The chosen services, and the sandbox beside them under /sandbox."""
     async with assemble(context, [SERVICES[name] for name in embedding.services]) as assembly:
         jobs: tuple[Job, ...] = ()
@@ -112,21 +112,20 @@ async def assembled(
                 inbound_url=f"{context.settings.public_base_url}/v1/twilio/inbound",
             ),
             context.clock,
-            owners=owners,
+            owners=owners(context),
         )
         async with sandbox:
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, sandbox.job)), sandbox
 
 
-async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock | None = None) -> None:
-    """Starts everything, says where to look, and serves until a signal comes."""
+async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock | None = None, beside: Beside | None = None) -> None:
+    """Starts everything, says where to look, and serves until a signal comes; `beside` runs along once all is ready."""
     try:
         listener = listen(settings.host, settings.port, share=embedding.share_port)
     except OSError as error:
-        raise SettingsError(
-            "PORT: " + _("%(host)s:%(port)s cannot be used (%(why)s); choose another with PORT=…", host=settings.host, port=settings.port, why=error.strerror)
-        ) from error
+        where, why = f"{settings.host}:{settings.port}", error.strerror
+        raise SettingsError("PORT: " + _("%(where)s cannot be used (%(why)s); choose another with PORT=…", where=where, why=why)) from error
     secrets = load_or_make(settings.var_dir)
     async with database_for(settings, say) as url:
         say(_("Bringing the database up to date …"))
@@ -141,17 +140,22 @@ async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: C
             given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
         )
         access = await _demo(context, secrets, say) if embedding.demo else None
-        async with assembled(context, embedding, secrets, owners=_owners(context)) as (assembly, _sandbox):
-            await _serve(assembly, listener, settings, access, say)
+        async with assembled(context, embedding, secrets) as (assembly, _sandbox):
+            await _serve(assembly, listener, access, say, beside)
 
 
-async def _serve(assembly: Assembly, listener: socket.socket, settings: CommonSettings, access: DemoAccess | None, say: Say) -> None:
+async def _serve(assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None) -> None:
+    settings = assembly.context.settings
     async with serving(assembly.app, listener) as stopped, assembly.running():
         say(_("Ready: %(url)s", url=settings.public_base_url))
         if access is not None:
             _where_to_look(settings, access, say)
+        company = [asyncio.create_task(beside(access))] if beside is not None and access is not None else []
         await asyncio.wait([stopped])
         say(_("Stopping …"))
+        for task in company:
+            task.cancel()
+        await asyncio.gather(*company, return_exceptions=True)
 
 
 @asynccontextmanager
