@@ -36,7 +36,7 @@ def answer(accepted: Accepted, public_base_url: str) -> bytes:
     code = accepted.receipt
     return orjson.dumps(
         {
-            "report_id": accepted.report_id,
+            "report_id": str(accepted.report_id),  # asyncpg's own UUID class is not orjson's
             "receipt": code,
             "received_at": accepted.received_at,
             "status_url": f"{public_base_url}/v1/reports/{code}",

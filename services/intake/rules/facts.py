@@ -52,7 +52,7 @@ def received_event(report: Report, report_id: UUID, received_at: datetime) -> Re
         categories=_distinct(_CATEGORY_TOLD.get(category, category).value for category in report.categories),
         danger=danger_answers(report.danger, report.children, today),
         age_bands=tuple(age_band(child, today) for child in report.children),
-        any_disability=any_answer(child.disability for child in report.children),
+        any_disability=any_answer(_disability(child) for child in report.children),
         harms=_distinct(harm.type.value for harm in report.harms if harm.type is not HarmType.UNKNOWN),
         settings=_distinct(harm.setting.value for harm in report.harms if harm.setting is not Setting.UNKNOWN),
         police_reported=report.police_report_ref is not None or report.police_reported_at is not None,
@@ -172,6 +172,10 @@ def _reporter_problems(reporter: Reporter) -> Iterator[FieldError]:
 
 def _distinct(values: Iterable[TextT]) -> tuple[TextT, ...]:
     return tuple(dict.fromkeys(values))
+
+
+def _disability(child: Child) -> Answer:
+    return child.disability if isinstance(child.disability, Answer) else Answer.YES
 
 
 def _utc(at: datetime | None) -> datetime | None:

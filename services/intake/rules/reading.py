@@ -75,7 +75,7 @@ _KINDS = {
     "channel": "channel",
 }
 _FREE = frozenset(
-    {"narrative", "name", "alias", "age", "address", "school", "school_class", "note", "injuries", "duration", "organisation"}
+    {"narrative", "name", "alias", "age", "address", "school", "school_grade", "note", "injuries", "duration", "organisation"}
 )
 
 _WHAT = {"narrative": N_("Narrative"), "situations": N_("Situations"), "categories": N_("Categories")}
@@ -90,11 +90,10 @@ _CHILD = {
     "home_location": N_("Lives at"),
     "living_situation": N_("Lives with"),
     "school": N_("School"),
-    "school_class": N_("Class"),
+    "school_grade": N_("Class"),
     "phone": N_("Phone"),
     "id_number": N_("Identity document"),
     "disability": N_("Disability"),
-    "disability_detail": N_("Kind of disability"),
     "knows_of_report": N_("Knows of the report"),
     "prior_reports": N_("Reported before"),
 }

@@ -4,11 +4,14 @@ The model reads the request's own bytes and refuses what it does not know, so th
 What depends on the present time or on other fields is checked in `facts.problems`.
 """
 
+import re
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError, core_schema
 
 from libs.terms import Answer, Channel, Situation
 from services.intake.rules.terms import (
@@ -42,6 +45,49 @@ SHA256_PATTERN = r"^[0-9a-f]{64}$"
 MEDIA_TYPE_PATTERN = r"^[a-z]+/[a-zA-Z0-9.+-]+$"
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}$"
 
+_LINE = re.compile(LINE_PATTERN)
+
+
+def _read_yes_no(value: object) -> Answer:
+    """Programs say true and false where people say yes and no; both are understood."""
+    if isinstance(value, bool):
+        return Answer.YES if value else Answer.NO
+    if isinstance(value, str) and value in _ANSWERS:
+        return _ANSWERS[value]
+    raise PydanticCustomError("enum", "yes, no, unknown, true or false", {"expected": "'yes', 'no' or 'unknown'"})
+
+
+def _read_disability(value: object) -> Answer | str:
+    """Whether there is one, or which."""
+    if isinstance(value, str) and value not in _ANSWERS and len(value) <= LINE_MAX and _LINE.match(value):
+        return value
+    return _read_yes_no(value)
+
+
+_ANSWERS = {answer.value: answer for answer in Answer}
+
+
+class _ReadBy:
+    """Validates by a function of ours, and leaves the rest to Pydantic: a plain value, written as what it is."""
+
+    def __init__(self, read: Callable[[object], object], *schema: dict[str, object]) -> None:
+        self._read = read
+        self._schema = {"anyOf": list(schema)}
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(self, _schema: object, _handler: object) -> dict[str, object]:
+        return dict(self._schema)
+
+
+_ANSWER_SCHEMA: dict[str, object] = {"type": "string", "enum": list(_ANSWERS)}
+_LINE_SCHEMA: dict[str, object] = {"type": "string", "maxLength": LINE_MAX, "pattern": LINE_PATTERN}
+
+YesNo = Annotated[Answer, _ReadBy(_read_yes_no, _ANSWER_SCHEMA, {"type": "boolean"})]
+"""Yes, no or unknown, for what may also be said with true or false."""
+Disability = Annotated[Answer | str, _ReadBy(_read_disability, _ANSWER_SCHEMA, {"type": "boolean"}, _LINE_SCHEMA)]
+
 Line = Annotated[str, Field(min_length=1, max_length=LINE_MAX, pattern=LINE_PATTERN)]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX, pattern=TEXT_PATTERN)]
 Phone = Annotated[str, Field(pattern=PHONE_PATTERN)]
@@ -59,7 +105,7 @@ class Reporter(Part):
     category: ReporterCategory
     unit: ReporterUnit | None = None
     """The kind of unit that the reporter works for, if it is one that must report (OPINION2020 art 3)."""
-    mandated: Answer = Answer.UNKNOWN
+    mandated: YesNo = Answer.UNKNOWN
     """Whether the law obliges the reporter; left unknown, it follows from the category."""
     organisation: Line | None = None
     name: Line | None = None
@@ -67,7 +113,7 @@ class Reporter(Part):
     relationship: Line | None = None
     """What the reporter is to the child, in the reporter's words."""
     confidentiality: Confidentiality = Confidentiality.CONFIDENTIAL
-    callback_ok: Answer = Answer.UNKNOWN
+    callback_ok: YesNo = Answer.UNKNOWN
     safe_contact_time: Line | None = None
     """When it is safe to call, in the reporter's words."""
 
@@ -94,14 +140,14 @@ class Child(Part):
     """Number of an identity document; kept sealed, found again only through a keyed fingerprint."""
     phone: Phone | None = None
     school: Line | None = None
-    school_class: Line | None = None
-    disability: Answer = Answer.UNKNOWN
-    disability_detail: Line | None = None
+    school_grade: Line | None = None
+    disability: Disability = Answer.UNKNOWN
+    """Yes, no or unknown, or in words which one."""
     living_situation: LivingSituation = LivingSituation.UNKNOWN
     current_location: Location
     home_location: Location | None = None
-    knows_of_report: Answer = Answer.UNKNOWN
-    prior_reports: Answer = Answer.UNKNOWN
+    knows_of_report: YesNo = Answer.UNKNOWN
+    prior_reports: YesNo = Answer.UNKNOWN
 
 
 class Harm(Part):
@@ -133,17 +179,17 @@ class Caregiver(Part):
 
     relation: CaregiverRelation = CaregiverRelation.UNKNOWN
     name: Line | None = None
-    protective: Answer = Answer.UNKNOWN
-    aware: Answer = Answer.UNKNOWN
-    substance_use: Answer = Answer.UNKNOWN
-    mental_health: Answer = Answer.UNKNOWN
-    violence: Answer = Answer.UNKNOWN
+    protective: YesNo = Answer.UNKNOWN
+    aware: YesNo = Answer.UNKNOWN
+    substance_use: YesNo = Answer.UNKNOWN
+    mental_health: YesNo = Answer.UNKNOWN
+    violence: YesNo = Answer.UNKNOWN
 
 
 class AllegedPerson(Part):
     """Somebody who is said to have done harm."""
 
-    known: Answer = Answer.UNKNOWN
+    known: YesNo = Answer.UNKNOWN
     relation: AllegedRelation = AllegedRelation.UNKNOWN
     name: Line | None = None
     age_band: PersonAgeBand = PersonAgeBand.UNKNOWN
@@ -154,9 +200,9 @@ class AllegedPerson(Part):
 class ResponderSafety(Part):
     """What those who go there must know."""
 
-    dogs: Answer = Answer.UNKNOWN
-    weapons: Answer = Answer.UNKNOWN
-    hostile_persons: Answer = Answer.UNKNOWN
+    dogs: YesNo = Answer.UNKNOWN
+    weapons: YesNo = Answer.UNKNOWN
+    hostile_persons: YesNo = Answer.UNKNOWN
     note: Text | None = None
 
 

@@ -139,6 +139,7 @@ class Setting(StrEnum):
 
 
 class CaregiverRelation(StrEnum):
+    PARENT = "parent"
     MOTHER = "mother"
     FATHER = "father"
     STEP_PARENT = "step_parent"
