@@ -48,7 +48,7 @@ def import_(
 
     async def work() -> None:
         async with _database() as database, database.transaction() as tx:
-            with file.open(encoding="utf-8-sig", newline="") as lines:
+            with file.open("rb") as lines:
                 done = await import_register(
                     tx, lines, now=SystemClock().now(), actor=Actor("cli"), with_posts=with_posts, progress=progress
                 )

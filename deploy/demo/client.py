@@ -1,6 +1,5 @@
 """Tocsin's public interface as a program outside sees it."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -65,5 +64,5 @@ class Client:
             async with self._session.request(method, self._base_url + path, json=json, headers=headers) as response:
                 body = await response.json(content_type=None) if "json" in response.content_type else {}
                 return Answer(response.status, body)
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise NoAnswerError(type(error).__name__) from error

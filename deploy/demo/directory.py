@@ -133,7 +133,7 @@ def phone(number: int) -> str:
 async def _load_places(context: Context, database: Database) -> None:
     now = context.clock.now()
     async with database.transaction() as tx:
-        with REGISTER.open(encoding="utf-8", newline="") as file:
+        with REGISTER.open("rb") as file:
             await import_register(tx, file, now=now, actor=ACTOR, with_posts=True)
         existing = {row["officer_id"] for row in await people.officers(tx, DISTRICT, None, OFFICERS_MAX)}
         posts = [post for post in await people.posts_under(tx, DISTRICT, OFFICERS_MAX) if (post.role, post.position) in STANDARD]

@@ -1,7 +1,7 @@
 """Invented people of a realistic day: who reports what and when, and how officers answer. The same seed makes the same day.
 
-Curves: intake-model.md (hours of generic emergency calls; reporters as in the US in 2020; harms as in Brazil's Disque 100). Every narrative is
-synthetic and says so.
+Curves: intake-model.md (hours of generic emergency calls; reporters as in the US in 2020; harms as in Brazil's Disque 100). Every narrative
+is synthetic and says so.
 """
 
 import bisect
@@ -74,7 +74,14 @@ _HARMS = (
     _Harm(
         35,
         ("neglect", "abandonment", "medical_neglect"),
-        {"GC1_NEGLECT": 4, "GC3_LIVING_ALONE": 3, "GC4_IMPROPER_GUARDIANSHIP": 3, "GC2_NO_GUARDIAN": 1, "GC5_DROPOUT": 1, "MR6_ABANDONED": 0.4},
+        {
+            "GC1_NEGLECT": 4,
+            "GC3_LIVING_ALONE": 3,
+            "GC4_IMPROPER_GUARDIANSHIP": 3,
+            "GC2_NO_GUARDIAN": 1,
+            "GC5_DROPOUT": 1,
+            "MR6_ABANDONED": 0.4,
+        },
         ("home", "street"),
         (
             "孩子多日独自在家，白天夜里都没有大人，靠邻居送饭。",
@@ -86,7 +93,13 @@ _HARMS = (
     _Harm(
         34,
         ("physical", "emotional", "bullying"),
-        {"MR4_ABUSE_INJURY": 6, "GC6_SCHOOL_BULLYING": 2, "GC4_IMPROPER_GUARDIANSHIP": 1.5, "MR5_ABNORMAL_HARM": 0.3, "MR9_OTHER_OR_IMMINENT": 0.7},
+        {
+            "MR4_ABUSE_INJURY": 6,
+            "GC6_SCHOOL_BULLYING": 2,
+            "GC4_IMPROPER_GUARDIANSHIP": 1.5,
+            "MR5_ABNORMAL_HARM": 0.3,
+            "MR9_OTHER_OR_IMMINENT": 0.7,
+        },
         ("home", "school"),
         (
             "孩子手臂和背部有多处新旧不一的淤青，问起时低头不说话。",
@@ -198,7 +211,13 @@ class Visit:
 def work(random: Random) -> list[Visit]:
     """What the owner of a case does of its steps, and when: most in time, some late, some never."""
     found: list[Visit] = []
-    for step, median in (("police_linked", 0.3), ("on_site", 0.45), ("first_written_up", 0.6), ("assessment", 0.5), ("case_conference", 0.6)):
+    for step, median in (
+        ("police_linked", 0.3),
+        ("on_site", 0.45),
+        ("first_written_up", 0.6),
+        ("assessment", 0.5),
+        ("case_conference", 0.6),
+    ):
         if random.random() < 0.06:
             continue  # forgotten: its deadline will climb
         fraction = lognormal(median, 0.35, random)

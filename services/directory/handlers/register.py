@@ -1,8 +1,9 @@
 """Importing a register of divisions, and asking who could be reached from where."""
 
+import codecs
 import csv
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -38,11 +39,11 @@ class Imported:
 
 
 async def import_register(
-    tx: Tx, file: IO[str], *, now: datetime, actor: Actor, with_posts: bool = False, progress: Progress = lambda _lines: None
+    tx: Tx, file: IO[bytes], *, now: datetime, actor: Actor, with_posts: bool = False, progress: Progress = lambda _lines: None
 ) -> Imported:
     """Reads a register into the directory, all of it or nothing. Running it again changes nothing (`Imported.version` is None).
 
-    `file` is CSV `code,name,level,parent_code`, opened as UTF-8 with `newline=""`. Divisions that it does not name stay as they are.
+    `file` is CSV `code,name,level,parent_code` in UTF-8, opened for reading bytes. Divisions that it does not name stay as they are.
     Raises `RegisterInvalid` with the wrong lines.
     """
     check = RegisterCheck()
@@ -105,7 +106,7 @@ async def _add_standard_posts(tx: Tx) -> int:
     return made
 
 
-def _rows(file: IO[str], check: RegisterCheck) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: IO[bytes], check: RegisterCheck) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows; what cannot be read at all becomes an error of `check` and ends the reading."""
     reader = csv.reader(_lines(file), strict=True)
     while True:
@@ -124,11 +125,12 @@ def _rows(file: IO[str], check: RegisterCheck) -> Iterator[tuple[int, list[str]]
         yield reader.line_num, row
 
 
-def _lines(file: IO[str]) -> Iterable[str]:
-    for number, line in enumerate(iter(lambda: file.readline(LINE_LENGTH_MAX), "")):
+def _lines(file: IO[bytes]) -> Iterator[str]:
+    """Decoded line by line, so that a wrong byte is reported in its own line."""
+    for number, line in enumerate(iter(lambda: file.readline(LINE_LENGTH_MAX), b"")):
         if len(line) >= LINE_LENGTH_MAX:
             raise csv.Error("line too long")
-        yield line.removeprefix("\ufeff") if number == 0 else line
+        yield (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).decode()
 
 
 def _staged(entry: Entry) -> tuple[str | None, ...]:

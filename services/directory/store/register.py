@@ -69,7 +69,7 @@ async def add_standard_posts(tx: Tx, level: str, role: PostRole, position: int) 
     done = await tx.execute(
         """
         INSERT INTO directory.posts (post_id, division_code, role, tier, title_zh, title_en, position)
-        SELECT md5('tocsin-post:' || code || ':' || $2 || ':' || $6::text)::uuid, code, $2, $3, $4, $5, $6
+        SELECT md5('tocsin-post:' || code || ':' || $2::text || ':' || $6::integer::text)::uuid, code, $2, $3, $4, $5, $6::integer
         FROM incoming WHERE level = $1
         ON CONFLICT DO NOTHING
         """,
