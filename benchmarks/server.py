@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from deploy.embedded import SERVICES
+import services.directory.app
+import services.intake.app
 from libs import log
 from libs.clock import SystemClock
 from libs.crypto import KeyRing
@@ -74,7 +75,8 @@ def extra_routes(url: str) -> APIRouter:
         return Response(b'{"status":"accepted"}', 202, media_type="application/json")
 
     @router.post("/plain", status_code=202)
-    async def plain(report: Report) -> dict[str, str]:
+    async def plain(request: Request) -> dict[str, str]:
+        report = Report.model_validate_json(await request.body())
         report_id = new_id()
         now = clock.now()
         async with session() as work:
@@ -100,7 +102,7 @@ async def main(port: int) -> None:
     url = os.environ["TOCSIN_DATABASE_URL"]
     settings = CommonSettings(port=port, public_base_url=f"http://127.0.0.1:{port}", var_dir=Path(os.environ["TOCSIN_VAR_DIR"]))
     context = Context(SystemClock(), settings, KeyRing.parse(settings.master_keys.get_secret_value()), url, PostgresBus(url))
-    async with assemble(context, [SERVICES["directory"], SERVICES["intake"]]) as assembly:
+    async with assemble(context, [services.directory.app.build, services.intake.app.build]) as assembly:
         assembly.app.include_router(extra_routes(url))
         async with serving(assembly.app, listen("127.0.0.1", port, share=True)) as stopped:
             await asyncio.wait([stopped])

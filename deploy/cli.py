@@ -84,9 +84,8 @@ def dead_letters_list() -> None:
         async with connected(settings_for(), say) as connection:
             found = await parked(connection)
         for one in found:
-            say(
-                f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {one.group:<10}  {one.event_type:<38}  {one.key}  {one.error}  +{one.behind}"
-            )
+            what = f"{one.group:<10}  {one.event_type:<38}  {one.key}"
+            say(f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {what}  {one.error}  +{one.behind}")
         say(_("%(count)s keys are blocked.", count=len(found)))
 
     asyncio.run(work())
