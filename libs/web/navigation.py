@@ -40,7 +40,13 @@ def _sandbox(request: Request, _principal: Principal | None) -> bool:
     return any(getattr(route, "path", "").startswith("/sandbox") for route in request.app.routes)
 
 
+def _nobody(_request: Request, principal: Principal | None) -> bool:
+    return principal is None
+
+
 _ENTRIES: Final = (
+    ("/public", N_("Report a concern"), _nobody),
+    ("/receipt", N_("Follow a report"), _nobody),
     ("/report", N_("New report"), _may("report.create")),
     ("/board", N_("Board"), _may("case.read")),
     ("/response-times", N_("Response times"), _may("audit.read")),
