@@ -69,7 +69,7 @@ class Event(Generic[DataT_co]):
 
     def to_json(self) -> bytes:
         """The CloudEvents 1.0 structured-mode JSON document."""
-        return orjson.dumps(
+        head = orjson.dumps(
             {
                 "specversion": "1.0",
                 "id": str(self.id),
@@ -82,9 +82,10 @@ class Event(Generic[DataT_co]):
                 "correlationid": str(self.correlation_id),
                 **({"causationid": str(self.causation_id)} if self.causation_id else {}),
                 **({"traceparent": self.traceparent} if self.traceparent else {}),
-                "data": self.data.model_dump(mode="json"),
             }
         )
+        # Pydantic writes the data itself: going through Python objects would cost twice as much, ten thousand times a second.
+        return b'%b,"data":%b}' % (head[:-1], self.data.__pydantic_serializer__.to_json(self.data))
 
     @staticmethod
     def from_json(document: bytes | str) -> "Event[Any]":
