@@ -5,7 +5,6 @@ Out: security headers, and a problem for every error that no route foresaw.
 """
 
 import re
-import secrets
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.errors import Forbidden, TocsinError, TooLarge
-from libs.events.envelope import traceparent
+from libs.events.envelope import new_id, traceparent
 from libs.i18n import Locale, current_locale, negotiate, parse_locale, reset_locale, set_locale
 from libs.i18n import gettext as _
 from libs.log import get_logger
@@ -104,7 +103,8 @@ class Door:
     def _meet(self, scope: Scope, headers: _Headers) -> tuple[Visit, tuple[bytes, bytes] | None]:
         """Who comes in, and the cookie to set when the visitor has just chosen a language."""
         given = headers.get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        # A UUID, because the log's redaction knows that a UUID is no phone number.
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else str(new_id())
         wanted, cookie = _language_in_query(scope["query_string"]), None
         if wanted:
             text = f"{LANGUAGE_COOKIE}={wanted}; Path=/; Max-Age={YEAR_S}; SameSite=Lax" + ("; Secure" if self._secure else "")

@@ -20,7 +20,7 @@ async def test_security_headers_are_on_every_answer(http):
 
 async def test_a_request_keeps_the_id_it_came_with_if_that_is_harmless(http):
     assert (await http.get("/open", headers={"x-request-id": "abc-12345"})).headers["x-request-id"] == "abc-12345"
-    assert (await http.get("/open", headers={"x-request-id": "<script>alert"})).headers["x-request-id"].isalnum()
+    assert (await http.get("/open", headers={"x-request-id": "<script>alert"})).headers["x-request-id"].count("-") == 4
 
 
 @pytest.mark.parametrize("chunked", [False, True])
