@@ -84,7 +84,6 @@ class Database:
             command_timeout=COMMAND_TIMEOUT_S,
             timeout=ACQUIRE_TIMEOUT_S,
             init=prepare_connection,
-            reset=_keep,
             reset=_leave_as_it_is,
             server_settings={
                 "application_name": role or "tocsin",
@@ -157,10 +156,6 @@ async def _leave_as_it_is(_connection: Any) -> None:
 async def prepare_connection(connection: Any) -> None:
     """Teaches a new connection to speak Python objects for jsonb."""
     await connection.set_type_codec("jsonb", encoder=_encode_json, decoder=orjson.loads, schema="pg_catalog")
-
-
-async def _keep(_connection: object) -> None:
-    """Nothing in our code leaves state on a session, so nothing is reset when it goes back to the pool: that is a round trip saved."""
 
 
 def _encode_json(value: object) -> str:
