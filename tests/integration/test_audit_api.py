@@ -43,9 +43,11 @@ async def visiting(audit: Database, who: Principal | None) -> AsyncIterator[http
     furnish(app, settings)
     app.include_router(api.router(audit, FakeClock(NOW), "Asia/Shanghai"))
     app.include_router(web.router(audit, FakeClock(NOW), "Asia/Shanghai"))
-    known = {"cookies": {"tocsin_session": "x"}} if isinstance(who, StaffPrincipal) else {}
+    cookies = {"tocsin_session": "x"} if isinstance(who, StaffPrincipal) else {}
     headers = {"Authorization": "Bearer a.b"} if isinstance(who, ClientPrincipal) else {}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tocsin.test", headers=headers, **known) as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://tocsin.test", headers=headers, cookies=cookies
+    ) as client:
         yield client
 
 

@@ -80,7 +80,7 @@ async def test_every_event_that_is_published_becomes_one_line(database: Database
         pass
     async with audit.connection() as connection:
         lines = await connection.fetch("SELECT * FROM audit.ledger")
-        times = await connection.fetchrow("SELECT * FROM audit.case_times")
+        (times,) = await connection.fetch("SELECT * FROM audit.case_times")
     assert {line["event_id"] for line in lines} == {event.id for event in events}
     assert len(lines) == len(events)
     assert times["acknowledged_at"] - times["received_at"] == timedelta(minutes=5)

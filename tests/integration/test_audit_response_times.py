@@ -217,7 +217,7 @@ async def test_a_case_told_in_several_batches_is_the_same_as_in_one(audit: Datab
         async with audit.transaction() as tx:
             await handlers.record(tx, [event], T0)
     async with audit.connection() as connection:
-        row = await connection.fetchrow("SELECT * FROM audit.case_times")
+        (row,) = await connection.fetch("SELECT * FROM audit.case_times")
     assert (row["acknowledged_tier"], row["acknowledged_at"], row["acknowledge_due_at"]) == ("street", case.at(45), case.at(30))
     assert (row["tier"], row["grade"], row["closed_at"], row["missed"]) == ("street", "II", case.at(100), [])
 

@@ -64,7 +64,7 @@ def told(tier: Tier, purpose: Purpose, due: float) -> NotificationRequested:
     )
 
 
-def sent(kind: type, purpose: Purpose = Purpose.ASSIGN) -> EventData:
+def sent(kind: type[EventData], purpose: Purpose = Purpose.ASSIGN) -> EventData:
     more = {"requested_at": T0} if kind is NotificationSubmitted else {}
     return kind(
         **BASE, tier=Tier.COMMUNITY, notification_id=new_id(), purpose=purpose, attempt_id=new_id(), gateway="g", channel="sms", **more

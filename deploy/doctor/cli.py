@@ -1,0 +1,51 @@
+"""`tocsin doctor`."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+
+from deploy.doctor.examination import Finding, examine
+from libs.i18n import gettext as _
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help=_("As JSON, for programs."))] = False) -> None:
+    """Checks promises 1–6 on the running system; exits with 1 when one is broken."""
+    from deploy.cli import settings_for
+    from deploy.embedded import connected
+    from libs.clock import SystemClock
+
+    async def look() -> list[Finding]:
+        async with connected(settings_for(), _aside) as connection:
+            return await examine(connection, SystemClock().now())
+
+    findings = asyncio.run(look())
+    print(_document(findings) if as_json else _text(findings), flush=True)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _text(findings: Sequence[Finding]) -> str:
+    lines: list[str] = []
+    for finding in findings:
+        mark = _("kept") if finding.ok else _("BROKEN")
+        figure = _("not checked") if finding.figure < 0 else str(finding.figure)
+        lines.append(f"{finding.promise}  {mark:<8}{figure:>6}  {finding.name}")
+        lines += [f"{'':19}{text}" for text in finding.detail]
+    broken = sum(not finding.ok for finding in findings)
+    lines.append(_("%(n)s promises are broken.", n=broken) if broken else _("All promises are kept."))
+    return "\n".join(lines)
+
+
+def _document(findings: Sequence[Finding]) -> str:
+    document = {"ok": all(finding.ok for finding in findings), "promises": [asdict(finding) for finding in findings]}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _aside(line: str) -> None:
+    """What is said on the way does not belong to the answer."""
+    print(line, file=sys.stderr, flush=True)
