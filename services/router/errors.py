@@ -11,12 +11,13 @@ TocsinError
 │   ├── NotYours          only the owner may do that
 │   ├── NotAcknowledged   somebody must acknowledge first
 │   └── NotReadyToClose   a step is missing
-└── Invalid               a field of the request (`libs.errors`)
+└── Invalid
+    └── UnknownDivision   a code that is not in the register
 """
 
 from collections.abc import Sequence
 
-from libs.errors import Conflict, FieldError, Forbidden, NotFound
+from libs.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from libs.i18n import gettext as _
 
 
@@ -57,3 +58,10 @@ class NotAcknowledged(Conflict):
 class NotReadyToClose(Conflict):
     def __init__(self, missing: Sequence[FieldError]) -> None:
         super().__init__("steps_missing", " ".join(error.detail for error in missing), errors=missing)
+
+
+class UnknownDivision(Invalid):
+    def __init__(self) -> None:
+        super().__init__(
+            "unknown_division", _("This code is not in the register. Search the place under /v1/divisions?q=."), field="division_code"
+        )

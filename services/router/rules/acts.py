@@ -4,6 +4,7 @@ Doing the same thing twice changes nothing the second time. What cannot be done 
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
@@ -29,6 +30,15 @@ REPORTABLE_STEPS = (
     Step.REPORTER_INFORMED,
 )
 """Steps that officers report; the others are acts of their own: acknowledge, close, place."""
+
+
+class RegradeReason(StrEnum):
+    """Why somebody gave a case another grade: a code, since free text might name a child (promise 7)."""
+
+    NEW_FACTS = "new_facts"
+    FOUND_ON_SITE = "found_on_site"
+    MISJUDGED = "misjudged"
+    ORDERED = "ordered"
 
 
 def acknowledge(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outcome:
@@ -128,7 +138,7 @@ def missing_to_close(state: CaseState) -> list[Step]:
     return missing
 
 
-def regrade(state: CaseState, grade: Grade, reason: str, moment: Moment) -> Outcome:
+def regrade(state: CaseState, grade: Grade, reason: RegradeReason, moment: Moment, *, by: UUID | None = None) -> Outcome:
     """Gives the case another grade; never below what its mandatory-report situations demand (rules.yaml grade_rules)."""
     if not state.open:
         raise CaseIsClosed
@@ -141,11 +151,11 @@ def regrade(state: CaseState, grade: Grade, reason: str, moment: Moment) -> Outc
             field="grade",
         )
     draft = Draft(state, moment)
-    change_grade(draft, grade, reason)
+    change_grade(draft, grade, reason, by=by)
     return draft.outcome()
 
 
-def place(state: CaseState, division_code: str, moment: Moment) -> Outcome:
+def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | None = None) -> Outcome:
     """Gives the case its place and starts the ladder there; the step deadlines run on from t0.
 
     `moment.route` is that of the new place, and `moment.policy` the one in force there; the case is stamped with it from now on.
@@ -164,7 +174,7 @@ def place(state: CaseState, division_code: str, moment: Moment) -> Outcome:
     from_division = case.division_code
     case.division_code, case.zone = division_code, moment.route.division.zone
     case.policy_id, case.policy_version = moment.policy.id, moment.policy.version
-    draft.say_of_owner(CasePlaced, from_division_code=from_division)
+    draft.say_of_owner(CasePlaced, from_division_code=from_division, **({"officer_id": by} if by else {}))
     if state.status is Status.NEEDS_PLACING:
         _record_step(draft, Step.DISPATCH, moment.now, desk)
     else:

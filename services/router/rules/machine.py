@@ -19,6 +19,7 @@ from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
 from services.router.rules.ladder import Seat, holder_of, needs_placing, post_of
 
+SECOND_REPORT = "second_report"
 _REACHES_OUT = frozenset({Purpose.ASSIGN, Purpose.ESCALATE, Purpose.SUPERVISE, Purpose.REMIND, Purpose.OVERDUE})
 """Messages whose failure lets somebody else be told; a recall that nobody reads harms nobody."""
 
@@ -183,7 +184,7 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     reason = graded.reason
     if report.received_at - state.t0 <= second.within and state.grade.rank - second.raise_by < rank:
         rank = max(state.grade.rank - second.raise_by, 1)
-        reason = "second_report"
+        reason = SECOND_REPORT
     if report.reporter_reachable and not case.reporter_reachable:
         case.reporter_reachable = True
     if report.police_reported and Step.POLICE_LINKED not in case.steps_done:
@@ -193,7 +194,7 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     return draft.outcome()
 
 
-def change_grade(draft: Draft, new: Grade, reason: str) -> None:
+def change_grade(draft: Draft, new: Grade, reason: str, *, by: UUID | None = None) -> None:
     """Gives another grade without restarting any clock: windows keep their beginning and get the new grade's length (promise 9).
 
     What would already be over is due now. A higher grade tells whom it names, and the owner again.
@@ -201,7 +202,7 @@ def change_grade(draft: Draft, new: Grade, reason: str) -> None:
     case = draft.case
     old = case.grade
     case.grade, case.grade_reason = new, reason
-    draft.say_of_owner(CaseRegraded, from_grade=old, reason=reason)
+    draft.say_of_owner(CaseRegraded, from_grade=old, reason=reason, **({"officer_id": by} if by else {}))
     steps = draft.policy.grades[new].steps
     for one in case.deadlines:
         if not one.armed:

@@ -1,0 +1,338 @@
+"""What goes in and out. Field names are relied upon by others (DESIGN section 9)."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from libs.i18n import current_locale
+from libs.terms import AgeBand, Answer, CloseResult, Danger, DeclineReason, Grade, Situation, Step, Tier
+from services.router.handlers import words
+from services.router.handlers.policies import Preview, Question
+from services.router.handlers.views import View
+from services.router.rules.acts import RegradeReason, missing_to_close
+from services.router.rules.case import Answered, Kind, State, Status
+from services.router.rules.ladder import post_of
+from services.router.rules.policy import Policy
+
+Code = Annotated[str, Field(pattern=r"^[0-9]{2,15}$", examples=["440304001020"])]
+Word = Annotated[str, Field(max_length=60)]
+
+
+class OwnerOut(BaseModel):
+    """Who is accountable: a post, and the officer on it who was told."""
+
+    post_id: UUID | None
+    post_title: str
+    role: str | None
+    tier: Tier | None
+    division_code: str | None
+    officer_id: UUID | None
+
+
+class DeadlineOut(BaseModel):
+    """A due time. `provisional`: it depends on a year whose holiday notice is not out yet. `late`: done after it was due."""
+
+    step: Step
+    tier: Tier | None
+    kind: Kind
+    due_at: datetime
+    state: State
+    fired_at: datetime | None
+    done_at: datetime | None
+    late: bool
+    provisional: bool
+
+
+class AssignmentOut(BaseModel):
+    """Somebody who was told."""
+
+    post_id: UUID
+    officer_id: UUID
+    tier: Tier
+    division_code: str
+    answer: Answered
+    supervising: bool
+    told_at: datetime
+    answered_at: datetime | None
+
+
+class PolicyRef(BaseModel):
+    """The policy that a case is answered by."""
+
+    id: str
+    version: int
+
+
+class CaseOut(BaseModel):
+    """A case: who answers for it, by when, and what has been done. Nothing personal: that is asked of the reports themselves."""
+
+    case_id: UUID
+    code: str = Field(description="the opaque code that messages name the case by")
+    grade: Grade
+    grade_reason: str = Field(description="the rule that matched, as RULE or RULE+fact")
+    floor: Grade | None = Field(description="nobody may lower it below this grade")
+    tier: Tier | None = Field(description="of the accountable rung")
+    status: Status
+    division_code: str
+    division_name: str
+    received_at: datetime = Field(description="t0 of every clock: when its first report was received")
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    owner: OwnerOut
+    deadlines: list[DeadlineOut]
+    supervision: list[DeadlineOut] = Field(description="rounds of supervising, past and to come")
+    supervised: int = Field(description="how many times the supervising posts were told")
+    overdue_since: datetime | None
+    assignments: list[AssignmentOut]
+    steps_done: dict[Step, datetime]
+    child_sighted: bool
+    missing_to_close: list[Step]
+    result: CloseResult | None
+    closed_at: datetime | None
+    report_ids: list[UUID]
+    policy: PolicyRef
+
+
+class _Act(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    on_behalf_of: UUID | None = Field(default=None, description="for API keys: the officer_id of the officer who acts")
+
+
+class AcknowledgeIn(_Act):
+    """Take the case."""
+
+
+class DeclineIn(_Act):
+    """Say that one cannot take the case."""
+
+    reason: DeclineReason
+
+
+class StepIn(_Act):
+    """Report a step; `close` needs a `result`."""
+
+    step: Step
+    done_at: AwareDatetime | None = Field(default=None, description="left out: now")
+    child_sighted: bool | None = Field(default=None, description="for on_site: the child was seen, not only contact attempted")
+    result: CloseResult | None = Field(default=None, description="for close")
+
+
+class CloseIn(_Act):
+    """End the case with a result."""
+
+    result: CloseResult
+
+
+class RegradeIn(_Act):
+    """Give the case another grade; clocks do not restart."""
+
+    grade: Grade
+    reason: RegradeReason
+
+
+class PlaceIn(_Act):
+    """Say where the child is, so that the ladder starts there; clocks do not restart."""
+
+    division_code: Code
+
+
+class TakeOverIn(_Act):
+    """Take the case from whoever has it."""
+
+
+class QuestionIn(BaseModel):
+    """A hypothetical report."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    division_code: Code
+    situations: Annotated[list[Situation], Field(max_length=16)] = []
+    categories: Annotated[list[Word], Field(max_length=30)] = []
+    danger: dict[Danger, Answer] = {}
+    age_bands: Annotated[list[AgeBand], Field(max_length=50)] = []
+    any_disability: Answer = Answer.UNKNOWN
+    harms: Annotated[list[Word], Field(max_length=30)] = []
+    settings: Annotated[list[Word], Field(max_length=30)] = []
+    at: AwareDatetime | None = Field(default=None, description="when it would come in; left out: now")
+    grade: Grade | None = Field(default=None, description="pretend this grade")
+    policy: Annotated[str, Field(max_length=40)] | None = Field(default=None, description="pretend this policy")
+
+    def question(self) -> Question:
+        """As the use cases take it."""
+        return Question(
+            self.division_code,
+            self.situations,
+            self.categories,
+            self.danger,
+            self.age_bands,
+            self.any_disability,
+            self.harms,
+            self.settings,
+            self.at,
+            self.grade,
+            self.policy,
+        )
+
+
+class ToldOut(BaseModel):
+    """Somebody who would be told at once."""
+
+    tier: Tier | None
+    post_id: UUID | None
+    post_title: str
+    division_name: str
+    channel: str
+    accountable: bool
+
+
+class DueOut(BaseModel):
+    """A deadline that would be armed."""
+
+    step: Step
+    due_at: datetime
+    provisional: bool
+
+
+class PreviewOut(BaseModel):
+    """What would happen at once."""
+
+    grade: Grade
+    grade_reason: str = Field(description="in the language of the request")
+    rule: str
+    mandatory: bool
+    departments: list[str]
+    needs_placing: bool
+    told: list[ToldOut]
+    accountable: ToldOut | None
+    deadlines: list[DueOut]
+    policy: PolicyRef
+
+
+class LineOut(BaseModel):
+    """One thing that would happen if everybody stayed silent."""
+
+    at: datetime
+    minute: float
+    action: str = Field(examples=["notify", "remind", "escalate", "deadline", "supervise"])
+    tier: Tier | None
+    post: str
+    post_id: UUID | None
+    division_code: str
+    channel: str | None
+    step: Step | None
+
+
+class SimulationOut(BaseModel):
+    """The whole timeline of a hypothetical report that nobody answers."""
+
+    grade: Grade
+    policy: PolicyRef
+    timeline: list[LineOut]
+
+
+class PolicyOut(BaseModel):
+    """A policy that is known here, with where and when it is in force."""
+
+    id: str
+    version: int
+    title: str
+    bind: list[dict[str, Any]]
+    policy: dict[str, Any] = Field(description="the whole policy, as its JSON Schema says")
+
+
+def case_out(view: View) -> CaseOut:
+    """A case as the interface shows it."""
+    case, owner = view.case, view.owner
+    deadlines = [
+        DeadlineOut(
+            step=one.step,
+            tier=one.tier,
+            kind=one.kind,
+            due_at=one.due_at,
+            state=one.state,
+            fired_at=one.fired_at,
+            done_at=one.done_at,
+            late=one.done_at is not None and one.done_at > one.due_at,
+            provisional=one.provisional,
+        )
+        for one in sorted(case.deadlines, key=lambda one: (one.due_at, one.step))
+    ]
+    return CaseOut(
+        case_id=case.case_id,
+        code=case.code,
+        grade=case.grade,
+        grade_reason=case.grade_reason,
+        floor=case.floor,
+        tier=case.tier,
+        status=case.status,
+        division_code=case.division_code,
+        division_name=view.place,
+        received_at=case.t0,
+        opened_at=case.opened_at,
+        acknowledged_at=case.acknowledged_at,
+        owner=OwnerOut(
+            post_id=case.owner_post_id,
+            post_title=owner.title(current_locale()) if owner else "",
+            role=owner.role if owner else None,
+            tier=case.tier,
+            division_code=case.owner_division_code,
+            officer_id=case.owner_officer_id,
+        ),
+        deadlines=[one for one in deadlines if one.kind is not Kind.SUPERVISE],
+        supervision=[one for one in deadlines if one.kind is Kind.SUPERVISE],
+        supervised=case.supervise_round,
+        overdue_since=case.overdue_since,
+        assignments=[AssignmentOut.model_validate(one, from_attributes=True) for one in case.assignments],
+        steps_done=case.steps_done,
+        child_sighted=case.child_sighted,
+        missing_to_close=missing_to_close(case) if case.open else [],
+        result=case.result,
+        closed_at=case.closed_at,
+        report_ids=list(view.report_ids),
+        policy=PolicyRef(id=case.policy_id, version=case.policy_version),
+    )
+
+
+def preview_out(found: Preview) -> PreviewOut:
+    case = found.outcome.after
+    told: list[ToldOut] = []
+    for event in found.told:
+        post = post_of(found.route, event.post_id)
+        told.append(
+            ToldOut(
+                tier=event.tier,
+                post_id=event.post_id,
+                post_title=post.title(current_locale()) if post else "",
+                division_name=found.route.name_of(post.division_code) if post else "",
+                channel="sms",
+                accountable=event.accountable,
+            )
+        )
+    return PreviewOut(
+        grade=case.grade,
+        grade_reason=words.grade_reason(case.grade_reason),
+        rule=case.grade_reason,
+        mandatory=case.mandatory,
+        departments=list(found.grading.departments),
+        needs_placing=case.status is Status.NEEDS_PLACING,
+        told=told,
+        accountable=next((one for one in told if one.accountable), None),
+        deadlines=[
+            DueOut(step=one.step, due_at=one.due_at, provisional=one.provisional)
+            for one in sorted(case.deadlines, key=lambda one: one.due_at)
+        ],
+        policy=PolicyRef(id=found.policy.id, version=found.policy.version),
+    )
+
+
+def policy_out(policy: Policy, locale: str) -> PolicyOut:
+    return PolicyOut(
+        id=policy.id,
+        version=policy.version,
+        title=policy.title.of(locale),
+        bind=[binding.model_dump(mode="json") for binding in policy.bind],
+        policy=policy.model_dump(mode="json"),
+    )

@@ -1,0 +1,57 @@
+"""What policies say, and what they would do."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+
+from libs.db import Database
+from libs.directory.permissions import Principal, require
+from libs.i18n import current_locale
+from libs.web import identity
+from libs.web.pagination import Page
+from libs.web.problems import responses
+from services.router.api.models import LineOut, PolicyOut, PolicyRef, PreviewOut, QuestionIn, SimulationOut, policy_out, preview_out
+from services.router.handlers import policies
+from services.router.handlers.desk import Desk
+from services.router.rules.policy import Policy
+
+Reader = Annotated[Principal, identity.staff_or_client("read")]
+Asker = Annotated[Principal, identity.staff_or_client("report")]
+
+
+def router(desk: Desk, database: Database) -> APIRouter:
+    """The routes."""
+    made = APIRouter(prefix="")
+
+    @made.get("")
+    async def list_policies(who: Reader) -> Page[PolicyOut]:
+        """Every policy in every version that is known here."""
+        require(who, "policy.read")
+        locale = current_locale()
+        return Page(items=[policy_out(policy, locale) for policy in desk.book.policies])
+
+    @made.get("/schema")
+    async def policy_schema() -> dict[str, Any]:
+        """The JSON Schema of a policy file."""
+        return Policy.model_json_schema()
+
+    @made.post("/preview", responses=responses(400, 413, 415, 422))
+    async def preview(who: Asker, body: QuestionIn) -> PreviewOut:
+        """What a report would set in motion at once: the grade, who is told, the deadlines."""
+        require(who, "policy.read")
+        async with database.connection() as connection:
+            return preview_out(await policies.preview(desk, connection, body.question()))
+
+    @made.post("/simulate", responses=responses(400, 413, 415, 422))
+    async def simulate(who: Reader, body: QuestionIn) -> SimulationOut:
+        """Everything that would happen if everybody stayed silent."""
+        require(who, "policy.read")
+        async with database.connection() as connection:
+            policy, grade, lines = await policies.simulated(desk, connection, body.question(), current_locale())
+        return SimulationOut(
+            grade=grade,
+            policy=PolicyRef(id=policy.id, version=policy.version),
+            timeline=[LineOut.model_validate(line, from_attributes=True) for line in lines],
+        )
+
+    return made

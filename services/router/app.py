@@ -1,0 +1,30 @@
+"""Wires the router."""
+
+from libs.crypto import BlindIndex, Sealer
+from libs.directory.read import PHONE_INDEX, Directory
+from libs.service import Context, Service
+from libs.settings import SettingsError, load
+from services.router import api, consumers, jobs, web
+from services.router.handlers.desk import Desk
+from services.router.rules import policy_files
+from services.router.settings import RouterSettings
+
+
+async def build(context: Context) -> Service:
+    """The router as a service."""
+    settings = load(RouterSettings, **context.given.get("router", {}))
+    try:
+        book = policy_files.load_book([settings.policies_dir] if settings.policies_dir else [])
+        calendar = policy_files.load_calendar(settings.calendar_file) if settings.calendar_file else policy_files.load_calendar()
+    except policy_files.PolicyFileError as error:
+        raise SettingsError(f"TOCSIN_ROUTER_POLICIES_DIR: {error}") from None
+    directory = Directory(BlindIndex(context.keyring, PHONE_INDEX), Sealer(context.keyring))
+    desk = Desk(directory, book, calendar, context.clock)
+    database = await context.database("router", size_max=settings.connections_max)
+    return Service(
+        name="router",
+        database=database,
+        routers=(api.router(desk, database), web.router(desk, database)),
+        subscriptions=consumers.subscriptions(desk),
+        jobs=jobs.jobs(desk, database, settings.sweep_batch),
+    )

@@ -1,0 +1,159 @@
+"""What people do to a case, with the question whether they may."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.db import Tx
+from libs.directory.model import Post
+from libs.directory.permissions import Principal, StaffPrincipal, may, require
+from libs.errors import Forbidden, Invalid
+from libs.i18n import gettext as _
+from libs.terms import CloseResult, DeclineReason, Grade, Step
+from services.router.errors import NoSuchCase, UnknownDivision
+from services.router.handlers.desk import Batch, Desk
+from services.router.rules import acts
+from services.router.rules.acts import Via
+from services.router.rules.case import CaseState, Moment, Outcome
+from services.router.rules.ladder import post_of
+from services.router.store import cases as store
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: the officer of the session, or the one whom an API client speaks for. `officer_id` is None for other staff."""
+
+    principal: Principal
+    officer_id: UUID | None
+    via: Via
+
+    @property
+    def officer(self) -> UUID:
+        """The officer; `Forbidden` or `Invalid`, with the way out, for whoever is none."""
+        if self.officer_id is not None:
+            return self.officer_id
+        if isinstance(self.principal, StaffPrincipal):
+            raise Forbidden("not_an_officer", _("Your account is not an officer’s, so it cannot answer for a case. Log in as the officer."))
+        raise Invalid("required", _("Say for which officer: their officer_id in on_behalf_of."), field="on_behalf_of")
+
+
+def actor_of(principal: Principal, on_behalf_of: UUID | None) -> Actor:
+    """The actor of a request. A session acts for its own officer only."""
+    if isinstance(principal, StaffPrincipal):
+        if on_behalf_of is not None and on_behalf_of != principal.officer_id:
+            raise Forbidden("not_on_behalf", _("Whoever is logged in acts for themselves. Leave on_behalf_of out."), field="on_behalf_of")
+        return Actor(principal, principal.officer_id, "workbench")
+    return Actor(principal, on_behalf_of, "api")
+
+
+async def acknowledge(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
+    """The officer takes the case."""
+    return await _act(desk, tx, actor, case_id, lambda case, moment: acts.acknowledge(case, actor.officer, moment, actor.via))
+
+
+async def decline(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, reason: DeclineReason) -> CaseState:
+    """The officer cannot take the case; it climbs at once when it rests on them."""
+    return await _act(desk, tx, actor, case_id, lambda case, moment: acts.decline(case, actor.officer, reason, moment, actor.via))
+
+
+async def step_done(
+    desk: Desk, tx: Tx, actor: Actor, case_id: UUID, step: Step, *, done_at: datetime | None, child_sighted: bool | None
+) -> CaseState:
+    """The officer reports a step."""
+
+    def act(case: CaseState, moment: Moment) -> Outcome:
+        return acts.step_done(case, actor.officer, step, moment, actor.via, done_at=done_at, child_sighted=child_sighted)
+
+    return await _act(desk, tx, actor, case_id, act)
+
+
+async def close(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, result: CloseResult) -> CaseState:
+    """The officer ends the case with a result."""
+
+    def act(case: CaseState, moment: Moment) -> Outcome:
+        manages = isinstance(actor.principal, StaffPrincipal) and may(actor.principal, "case.manage", case.division_code)
+        return acts.close(case, actor.officer, result, moment, manages=manages)
+
+    return await _act(desk, tx, actor, case_id, act)
+
+
+async def regrade(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, grade: Grade, *, reason: acts.RegradeReason) -> CaseState:
+    """Raising is open to whoever is assigned; lowering needs somebody who may manage cases there (rules.yaml grade_rules)."""
+
+    def act(case: CaseState, moment: Moment) -> Outcome:
+        lowers = grade.rank > case.grade.rank
+        assigned = actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
+        if lowers or not (assigned and may(actor.principal, "case.act")):
+            _require_manage(actor, case)
+        return acts.regrade(case, grade, reason, moment, by=actor.officer_id)
+
+    return await _act(desk, tx, actor, case_id, act)
+
+
+async def take_over(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
+    """An officer who may manage cases there, or is assigned, takes the case from whoever has it, on their own post."""
+    officer_id = actor.officer
+    held = await desk.directory.posts_of(tx, officer_id)
+
+    def act(case: CaseState, moment: Moment) -> Outcome:
+        assignment = case.assignment_of(officer_id)
+        if assignment is None:
+            _require_manage(actor, case)
+        post = _own_post(held, moment, assignment.post_id if assignment else None)
+        return acts.take_over(case, officer_id, post, moment, actor.via)
+
+    return await _act(desk, tx, actor, case_id, act)
+
+
+async def place(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: str) -> CaseState:
+    """Somebody who may manage cases, or the dispatch desk that has it, gives the case its place."""
+    case = await _locked(tx, actor, case_id)
+    _require_manage(actor, case)
+    if await desk.directory.division(tx, division_code) is None:
+        raise UnknownDivision
+    now = desk.clock.now()
+    route = await desk.route(tx, division_code)
+    policy = desk.book.in_force(division_code, now, route.division.zone)
+    return await _commit(desk, tx, acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id), now)
+
+
+async def _act(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, act: Callable[[CaseState, Moment], Outcome]) -> CaseState:
+    case = await _locked(tx, actor, case_id)
+    if not _is_assigned(actor, case):
+        require(actor.principal, "case.act" if may(actor.principal, "case.act") else "case.manage", case.division_code)
+    now = desk.clock.now()
+    moment = desk.moment(await desk.route(tx, case.division_code), desk.policy_of(case), now)
+    return await _commit(desk, tx, act(case, moment), now)
+
+
+async def _locked(tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
+    """The case, locked; whoever may neither read it nor is assigned to it is told that there is none."""
+    case = (await store.lock(tx, (case_id,))).get(case_id)
+    if case is None or not (_is_assigned(actor, case) or may(actor.principal, "case.read", case.division_code)):
+        raise NoSuchCase
+    return case
+
+
+def _is_assigned(actor: Actor, case: CaseState) -> bool:
+    return actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
+
+
+def _require_manage(actor: Actor, case: CaseState) -> None:
+    # A dispatch desk is assigned to cases that lie above its own division.
+    require(actor.principal, "case.manage", None if _is_assigned(actor, case) else case.division_code)
+
+
+def _own_post(held: list[Post], moment: Moment, assigned: UUID | None) -> Post:
+    on_route = [post for post in held if post_of(moment.route, post.post_id)]
+    post = next((post for post in on_route if post.post_id == assigned), None) or next(iter(on_route), None)
+    if post is None:
+        raise Forbidden("no_post_here", _("You hold no post that answers for this place. Ask your administrator for one."))
+    return post
+
+
+async def _commit(desk: Desk, tx: Tx, outcome: Outcome, now: datetime) -> CaseState:
+    batch = Batch(desk, now)
+    batch.add(outcome)
+    await batch.commit(tx)
+    return outcome.after

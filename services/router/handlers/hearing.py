@@ -1,0 +1,94 @@
+"""What the other rooms say: a report came in, an officer replied, a message did not arrive."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from libs.db import Tx
+from libs.errors import TocsinError
+from libs.events import Event
+from libs.events.catalogue import NotificationFailed, OfficerReplied, ReportReceived
+from libs.log import get_logger
+from libs.terms import DeclineReason
+from services.router.handlers.desk import Batch, Desk
+from services.router.rules.acts import acknowledge, decline
+from services.router.rules.case import CaseState, Outcome
+from services.router.rules.machine import attach_report, open_case, unreachable
+from services.router.store import cases as store
+
+log = get_logger("router")
+
+
+async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportReceived]]) -> None:
+    """Each report becomes a case, or joins the open case of a related report. One that has a case already is left alone."""
+    now = desk.clock.now()
+    ids = {event.data.report_id for event in events}
+    related = {one for event in events for one in event.data.related_report_ids}
+    case_of = await store.cases_of_reports(tx, ids | related)
+    locked = await store.lock(tx, (case_of[one] for one in related if one in case_of))
+    routes = await desk.routes(tx, [event.data.division_code for event in events] + [case.division_code for case in locked.values()])
+    batch = Batch(desk, now)
+    attached: dict[UUID, UUID] = {}
+    for event in events:
+        report = event.data
+        if report.report_id in case_of:
+            continue
+        joined = _open_case_of(report, case_of, locked, batch)
+        if joined is not None:
+            outcome = attach_report(joined, report, desk.moment(routes[joined.division_code], desk.policy_of(joined), now))
+        else:
+            route = routes[report.division_code]
+            policy = desk.book.in_force(report.division_code, report.received_at, route.division.zone)
+            outcome = open_case(report, desk.moment(route, policy, now))
+        batch.add(outcome, event)
+        attached[report.report_id] = case_of[report.report_id] = outcome.after.case_id
+        locked.setdefault(outcome.after.case_id, outcome.after)
+    await store.attach_reports(tx, attached, now)
+    await batch.commit(tx)
+
+
+def _open_case_of(report: ReportReceived, case_of: dict[UUID, UUID], locked: dict[UUID, CaseState], batch: Batch) -> CaseState | None:
+    for related in report.related_report_ids:
+        known = locked.get(case_of[related]) if related in case_of else None
+        if known is not None:
+            case = batch.case(known)
+            if case.open:
+                return case
+    return None
+
+
+async def answers(desk: Desk, tx: Tx, events: Sequence[Event[Any]]) -> None:
+    """Replies of officers and messages that reached nobody, in order. A reply that comes too late to change anything changes nothing."""
+    now = desk.clock.now()
+    locked = await store.lock(tx, (event.data.case_id for event in events))
+    routes = await desk.routes(tx, (case.division_code for case in locked.values()))
+    batch = Batch(desk, now)
+    for event in events:
+        known = locked.get(event.data.case_id)
+        if known is None:
+            log.warning("router.answer_without_case", event_type=event.type, case_id=str(event.data.case_id))
+            continue
+        batch.add(_answered(desk, batch.case(known), routes[known.division_code], event, now), event)
+    await batch.commit(tx)
+
+
+def _answered(desk: Desk, case: CaseState, route: Any, event: Event[Any], now: Any) -> Outcome:
+    moment = desk.moment(route, desk.policy_of(case), now)
+    match event.data:
+        case NotificationFailed() as failed:
+            return unreachable(case, failed, moment)
+        case OfficerReplied(action="acknowledge") as reply:
+            return _unless_refused(lambda: acknowledge(case, reply.officer_id, moment, reply.via), case)
+        case OfficerReplied() as reply:
+            return _unless_refused(lambda: decline(case, reply.officer_id, DeclineReason.UNAVAILABLE, moment, reply.via), case)
+        case _:
+            return Outcome(case, case, ())
+
+
+def _unless_refused(act: Any, case: CaseState) -> Outcome:
+    try:
+        outcome: Outcome = act()
+    except TocsinError as refused:
+        log.info("router.reply_refused", case_id=str(case.case_id), code=refused.code)
+        return Outcome(case, case, ())
+    return outcome

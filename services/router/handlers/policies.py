@@ -1,0 +1,99 @@
+"""What a policy would do with a report: for the operator before sending, and for whoever plans a policy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from libs.db import Tx
+from libs.directory.model import Route
+from libs.errors import Invalid
+from libs.events.catalogue import CaseAssigned, ReportReceived
+from libs.i18n import gettext as _
+from libs.terms import AgeBand, Answer, Channel, Danger, Grade, Situation
+from services.router.errors import UnknownDivision
+from services.router.handlers.desk import Desk
+from services.router.rules.case import Moment, Outcome
+from services.router.rules.grading import Grading, grade
+from services.router.rules.machine import facts_of, open_case
+from services.router.rules.policy import Policy
+from services.router.rules.simulate import Line, Numbered, simulate
+
+NOWHERE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A hypothetical report. `at` is when it would come in, None now; `policy_id` asks what another policy would do."""
+
+    division_code: str
+    situations: Sequence[Situation] = ()
+    categories: Sequence[str] = ()
+    danger: Mapping[Danger, Answer] | None = None
+    age_bands: Sequence[AgeBand] = ()
+    any_disability: Answer = Answer.UNKNOWN
+    harms: Sequence[str] = ()
+    settings: Sequence[str] = ()
+    at: datetime | None = None
+    grade: Grade | None = None
+    policy_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen at once."""
+
+    policy: Policy
+    route: Route
+    grading: Grading
+    outcome: Outcome
+
+    @property
+    def told(self) -> list[CaseAssigned]:
+        """Who would be told, the accountable one first."""
+        found = [event for event in self.outcome.events if isinstance(event, CaseAssigned)]
+        return sorted(found, key=lambda event: not event.accountable)
+
+
+async def preview(desk: Desk, tx: Tx, question: Question) -> Preview:
+    """The grade, who would be told now, and the deadlines."""
+    report, route, policy = await _setting(desk, tx, question)
+    moment = Moment(report.received_at, policy, route, desk.calendar, Numbered())
+    return Preview(policy, route, grade(facts_of(report), policy), open_case(report, moment, at_grade=question.grade))
+
+
+async def simulated(desk: Desk, tx: Tx, question: Question, locale: str) -> tuple[Policy, Grade, list[Line]]:
+    """Everything that would happen if all stayed silent."""
+    report, route, policy = await _setting(desk, tx, question)
+    given = question.grade or grade(facts_of(report), policy).grade
+    return policy, given, simulate(report, route, policy, desk.calendar, at_grade=question.grade, locale=locale)
+
+
+async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceived, Route, Policy]:
+    if await desk.directory.division(tx, question.division_code) is None:
+        raise UnknownDivision
+    route = await desk.route(tx, question.division_code)
+    at = question.at or desk.clock.now()
+    zone = route.division.zone
+    policy = desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(question.division_code, at, zone)
+    if policy is None:
+        known = ", ".join(sorted({one.id for one in desk.book.policies}))
+        raise Invalid("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=known), field="policy")
+    return hypothetical(question, at), route, policy
+
+
+def hypothetical(question: Question, at: datetime) -> ReportReceived:
+    """The report that is asked about."""
+    return ReportReceived(
+        report_id=NOWHERE,
+        received_at=at,
+        channel=Channel.HOTLINE,
+        division_code=question.division_code,
+        situations=tuple(question.situations),
+        categories=tuple(question.categories),
+        danger=dict(question.danger or {}),
+        age_bands=tuple(question.age_bands),
+        any_disability=question.any_disability,
+        harms=tuple(question.harms),
+        settings=tuple(question.settings),
+    )

@@ -1,0 +1,123 @@
+"""What people read: cases with the names of their places and posts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from libs.db import Database, Tx
+from libs.directory.model import Post, Route
+from libs.directory.permissions import Principal, StaffPrincipal, may, require
+from services.router.errors import NoSuchCase
+from services.router.handlers.desk import Desk
+from services.router.rules.case import CaseState
+from services.router.rules.ladder import post_of
+from services.router.store import cases as store
+from services.router.store import lists
+from services.router.store.lists import Filter
+
+POLL_S = 1.0
+PAUSE_S = 0.2
+"""No stream sends more often than this, however much happens."""
+OVERLAP = timedelta(seconds=5)
+"""Transactions commit out of order: a stream looks back this far, and leaves out what it has sent already."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A case as people see it. `owner` is the accountable post, `None` when the directory has lost it."""
+
+    case: CaseState
+    route: Route
+    owner: Post | None
+    report_ids: tuple[UUID, ...]
+
+    @property
+    def place(self) -> str:
+        """The name of the case's place, from the district down."""
+        names = [division.name for division in self.route.ancestors if division.level not in {"province", "city"}]
+        return " · ".join(reversed(names)) or self.route.division.name
+
+
+async def one(desk: Desk, tx: Tx, principal: Principal, case_id: UUID) -> View:
+    """A case, for those who may read it or are assigned to it."""
+    require(principal, "case.read")
+    case = (await store.read(tx, (case_id,))).get(case_id)
+    if case is None or not (may(principal, "case.read", case.division_code) or _assigned(principal, case)):
+        raise NoSuchCase
+    return (await views(desk, tx, (case,)))[0]
+
+
+async def views(desk: Desk, tx: Tx, found: Sequence[CaseState]) -> list[View]:
+    """Cases with their names, in the same order."""
+    routes = await desk.routes(tx, (case.division_code for case in found))
+    reports = await store.reports_of_cases(tx, [case.case_id for case in found])
+    made: list[View] = []
+    for case in found:
+        route = routes[case.division_code]
+        owner = post_of(route, case.owner_post_id)
+        if owner is None and case.owner_post_id is not None:
+            owner = await desk.directory.post(tx, case.owner_post_id)
+        made.append(View(case, route, owner, tuple(reports.get(case.case_id, ()))))
+    return made
+
+
+async def page(desk: Desk, tx: Tx, wanted: Filter, *, after: UUID | None, limit: int) -> list[View]:
+    """Cases, newest first."""
+    ids = await lists.find(tx, wanted, after=after, limit=limit)
+    return await views(desk, tx, list((await store.read(tx, ids)).values()))
+
+
+async def of_report(desk: Desk, tx: Tx, wanted: Filter, report_id: UUID) -> list[View]:
+    """The case of a report, if the reader may see it."""
+    case_id = (await store.cases_of_reports(tx, (report_id,))).get(report_id)
+    found = list((await store.read(tx, (case_id,))).values()) if case_id else []
+    return await views(desk, tx, [case for case in found if case.division_code.startswith(wanted.scope)])
+
+
+async def board(desk: Desk, tx: Tx, wanted: Filter) -> list[View]:
+    """Open cases, those that need somebody first at the top."""
+    ids = await lists.board(tx, wanted)
+    return await views(desk, tx, list((await store.read(tx, ids)).values()))
+
+
+async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncIterator[list[View]]:
+    """Cases as they change, from now on: at once when they change in this process, within a second when in another.
+
+    Closed cases are among them, so that a board can let them go.
+    """
+    since = desk.clock.now()
+    sent: dict[UUID, datetime] = {}
+    news = desk.news.listen()
+    try:
+        while True:
+            news.clear()
+            async with database.connection() as connection:
+                changed = await lists.changed_since(connection, wanted, since - OVERLAP)
+                fresh = {case_id: at for case_id, at in changed if at > since - OVERLAP and sent.get(case_id) != at}
+                found = await store.read(connection, list(fresh)) if fresh else {}
+                seen = await views(desk, connection, list(found.values())) if found else []
+            since = max([since, *fresh.values()])
+            sent = {case_id: at for case_id, at in {**sent, **fresh}.items() if at > since - OVERLAP}
+            if seen:
+                yield seen
+            await asyncio.sleep(PAUSE_S)
+            try:
+                async with asyncio.timeout(POLL_S - PAUSE_S):
+                    await news.wait()
+            except TimeoutError:
+                continue
+    finally:
+        desk.news.forget(news)
+
+
+def scoped(principal: Principal, wanted: Filter) -> Filter:
+    """The filter within the reader's divisions."""
+    require(principal, "case.read")
+    return replace(wanted, scope=principal.division_code)
+
+
+def _assigned(principal: Principal, case: CaseState) -> bool:
+    officer_id = principal.officer_id if isinstance(principal, StaffPrincipal) else None
+    return officer_id is not None and case.assignment_of(officer_id) is not None

@@ -1,0 +1,57 @@
+"""The router's own codes in the reader's words."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from libs.i18n import N_
+from libs.i18n import gettext as _
+from libs.terms import Situation, labels
+from services.router.rules.acts import RegradeReason
+from services.router.rules.case import Status
+from services.router.rules.grading import CATEGORY_PREFIX, UNCLASSIFIED
+from services.router.rules.machine import SECOND_REPORT
+from services.router.rules.policy import Flag
+
+STATUSES: Final[Mapping[str, str]] = {
+    Status.NEEDS_PLACING: N_("Needs a place"),
+    Status.OPEN: N_("Waiting for an answer"),
+    Status.ACKNOWLEDGED: N_("Acknowledged"),
+    Status.CLOSED: N_("Closed"),
+}
+FLAGS: Final[Mapping[str, str]] = {
+    Flag.UNCONSCIOUS: N_("the child is unconscious"),
+    Flag.PERPETRATOR_HAS_ACCESS_NOW: N_("the suspected person can reach the child now"),
+    Flag.AGE_LT_8: N_("under 8 years old"),
+    Flag.AGE_LT_14: N_("under 14 years old, or age unknown"),
+    Flag.HEAD_OR_ORGAN_INJURY: N_("injury of the head or an organ"),
+    Flag.INJURY: N_("injured"),
+    Flag.AGE_LT_8_ALONE_NOW: N_("under 8 years old and alone now"),
+    Flag.DISABLED_ALONE_NOW: N_("disabled and alone now"),
+    Flag.NO_FOOD_OR_SHELTER: N_("without food or shelter"),
+    Flag.CONTROLLER_PRESENT: N_("whoever controls the child is there"),
+    Flag.DANGER_NOW: N_("in danger right now"),
+}
+REASONS: Final[Mapping[str, str]] = {
+    RegradeReason.NEW_FACTS: N_("New facts are known"),
+    RegradeReason.FOUND_ON_SITE: N_("Found so on site"),
+    RegradeReason.MISJUDGED: N_("The first grading was wrong"),
+    RegradeReason.ORDERED: N_("Ordered from above"),
+    SECOND_REPORT: N_("A second report on the same matter"),
+    UNCLASSIFIED: N_("Nothing was ticked: treated as urgent until somebody has looked at it"),
+}
+
+
+def grade_reason(code: str) -> str:
+    """Why a case has its grade: the rule that matched, and the fact that raised it."""
+    if code in REASONS:
+        return _(REASONS[code])
+    rule, _plus, flag = code.partition("+")
+    if rule.startswith(CATEGORY_PREFIX):
+        return labels.code_label("category", rule.removeprefix(CATEGORY_PREFIX))
+    name = labels.label(Situation(rule)) if rule in Situation.__members__ else rule
+    return _("%(rule)s (raised: %(flag)s)", rule=name, flag=_(FLAGS[flag])) if flag in FLAGS else name
+
+
+def status(code: str) -> str:
+    """Where a case stands."""
+    return _(STATUSES.get(code, code))

@@ -1,0 +1,130 @@
+"""The tables of schema `router`. The row lock on a case is the only lock: whoever holds it may change its deadlines and assignments.
+
+`cases.wakes_at` is the next instant at which something happens to the case by itself: the sweeper's alarm clock is one small index of
+open cases, however many deadlines each of them has. There are no foreign keys between these tables: only `store.py` writes them, always a
+case with its rows in one transaction, and each check would cost as much as the row.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, SmallInteger, String, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+
+class RouterTable(SQLModel, registry=registry(metadata=MetaData(schema="router"))):
+    """Base of the router's tables."""
+
+
+def _code(length: int = 24, *, key: bool = False) -> Any:
+    return Field(sa_column=Column(String(length), primary_key=key, nullable=False))
+
+
+def _maybe_code(length: int = 24) -> Any:
+    return Field(default=None, sa_column=Column(String(length)))
+
+
+def _time() -> Any:
+    return Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+def _maybe_time() -> Any:
+    return Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+def _maybe_uuid() -> Any:
+    return Field(default=None, sa_column=Column(Uuid))
+
+
+class CaseRow(RouterTable, table=True):
+    """A case: `services.router.rules.case.CaseState`, and what lists and the sweeper sort by."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index("cases_wakes", "wakes_at", postgresql_where=text("wakes_at IS NOT NULL")),
+        Index("cases_changed", "changed_at"),
+        Index("cases_open", "division_code", postgresql_where=text("status <> 'closed'")),
+    )
+
+    case_id: UUID = Field(primary_key=True)
+    code: str = _code(6)
+    grade: str = _code(3)
+    grade_reason: str = _code(300)
+    floor: str | None = _maybe_code(3)
+    mandatory: bool = Field(sa_column=Column(Boolean, nullable=False))
+    division_code: str = Field(sa_column=Column(String(15, collation="C"), nullable=False))
+    zone: str = _code(40)
+    policy_id: str = _code(40)
+    policy_version: int = Field(sa_column=Column(Integer, nullable=False))
+    t0: datetime = _time()
+    opened_at: datetime = _time()
+    status: str = _code()
+    tier: str | None = _maybe_code()
+    owner_post_id: UUID | None = _maybe_uuid()
+    owner_division_code: str | None = _maybe_code(15)
+    owner_officer_id: UUID | None = _maybe_uuid()
+    off_ladder: bool = Field(sa_column=Column(Boolean, nullable=False))
+    acknowledged_at: datetime | None = _maybe_time()
+    supervise_round: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    supervise_left: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    reporter_reachable: bool = Field(sa_column=Column(Boolean, nullable=False))
+    steps_done: Any = Field(sa_column=Column(JSONB, nullable=False))
+    child_sighted: bool = Field(sa_column=Column(Boolean, nullable=False))
+    result: str | None = _maybe_code()
+    closed_at: datetime | None = _maybe_time()
+    next_step: str | None = _maybe_code()
+    next_due_at: datetime | None = _maybe_time()
+    overdue_since: datetime | None = _maybe_time()
+    wakes_at: datetime | None = _maybe_time()
+    changed_at: datetime = _time()
+
+
+class CaseReportRow(RouterTable, table=True):
+    """Which case a report belongs to: exactly one (promise 1)."""
+
+    __tablename__ = "case_reports"
+    __table_args__ = (Index("case_reports_case", "case_id"),)
+
+    report_id: UUID = Field(primary_key=True)
+    case_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    attached_at: datetime = _time()
+
+
+class DeadlineRow(RouterTable, table=True):
+    """One due time of a case. `reminders` are those still to come: [[fraction, time], …]."""
+
+    __tablename__ = "deadlines"
+
+    case_id: UUID = Field(primary_key=True)
+    deadline_id: UUID = Field(primary_key=True)
+    kind: str = _code()
+    step: str = _code()
+    tier: str | None = _maybe_code()
+    started_at: datetime = _time()
+    due_at: datetime = _time()
+    policy: str = _code(60)
+    reminders: Any = Field(sa_column=Column(JSONB, nullable=False))
+    state: str = _code()
+    fired_at: datetime | None = _maybe_time()
+    done_at: datetime | None = _maybe_time()
+    provisional: bool = Field(sa_column=Column(Boolean, nullable=False))
+
+
+class AssignmentRow(RouterTable, table=True):
+    """An officer on a post who was told of a case."""
+
+    __tablename__ = "assignments"
+    __table_args__ = (Index("assignments_officer", "officer_id", "case_id"),)
+
+    case_id: UUID = Field(primary_key=True)
+    post_id: UUID = Field(primary_key=True)
+    officer_id: UUID = Field(primary_key=True)
+    tier: str = _code()
+    division_code: str = _code(15)
+    told_at: datetime = _time()
+    supervising: bool = Field(sa_column=Column(Boolean, nullable=False))
+    answer: str = _code()
+    answered_at: datetime | None = _maybe_time()
