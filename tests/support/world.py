@@ -5,8 +5,9 @@ Nothing moves by itself: a test acts, then `settle()` lets every consumer and jo
 """
 
 import base64
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,7 +140,13 @@ class World:
 @asynccontextmanager
 async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NOON) -> AsyncIterator[World]:
     """A world on `database_url` with the Futian demo data."""
-    listener = listen("127.0.0.1", 0)
+    with closing(listen("127.0.0.1", 0)) as listener:
+        async with _world_on(listener, database_url, var_dir, now) as world:
+            yield world
+
+
+@asynccontextmanager
+async def _world_on(listener: socket.socket, database_url: str, var_dir: Path, now: datetime) -> AsyncIterator[World]:
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = FakeClock(now)
     settings = CommonSettings(database_url=database_url, public_base_url=base_url, var_dir=var_dir)
