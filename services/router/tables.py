@@ -94,7 +94,7 @@ class CaseReportRow(RouterTable, table=True):
 
 
 class DeadlineRow(RouterTable, table=True):
-    """One due time of a case. `reminders` are those still to come: [[fraction, time], …]."""
+    """One due time of a case. `reminders` are those still to come: {fraction: time}."""
 
     __tablename__ = "deadlines"
 

@@ -58,7 +58,7 @@ class Answered(StrEnum):
     RECALLED = "recalled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Reminder:
     """When to remind, at which fraction of the window."""
 
