@@ -32,6 +32,7 @@ COMMUNITY = "440304001020"
 PASSWORD = "correct horse battery"
 CHEAP = {"directory": {"password_memory_kib": 64, "password_rounds": 1}}
 TESTER = Actor("tester")
+MASTER_KEYS = "1:" + base64.b64encode(bytes(range(32))).decode()
 
 
 @dataclass
@@ -88,7 +89,7 @@ def deputy(code: str, role: str) -> UUID:
 
 @asynccontextmanager
 async def directory_desk(database_url: str, var_dir: Path) -> AsyncIterator[Desk]:
-    keyring = KeyRing.parse("1:" + base64.b64encode(bytes(range(32))).decode())
+    keyring = KeyRing.parse(MASTER_KEYS)
     clock = FakeClock(NOW)
     settings = CommonSettings(public_base_url="http://tocsin.test", var_dir=var_dir, language="en")
     context = Context(clock, settings, keyring, database_url, PostgresBus(database_url), given=CHEAP)

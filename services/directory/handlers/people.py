@@ -101,7 +101,7 @@ async def add_contact(
     number = normalise_phone(phone)
     row = await _officer(tx, officer_id)
     contact_id = new_id()
-    made = await store.add_contact(
+    kept = await store.add_contact(
         tx,
         contact_id=contact_id,
         officer_id=officer_id,
@@ -111,9 +111,9 @@ async def add_contact(
         priority=await store.next_priority(tx, officer_id),
         verified_at=None,
     )
-    what = "contact.added" if made else "contact.enabled"
+    what = "contact.added" if kept == contact_id else "contact.enabled"
     await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id, details={"channel": channel})
-    return contact_id
+    return kept
 
 
 async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, *, enabled: bool, now: datetime, actor: Actor) -> None:

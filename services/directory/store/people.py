@@ -193,19 +193,19 @@ async def add_contact(
     index: bytes,
     priority: int,
     verified_at: datetime | None,
-) -> bool:
-    """False when the officer has that number on that channel already; it is enabled again then."""
-    done = await tx.fetchval(
+) -> UUID:
+    """The contact's id: another one when the officer has that number on that channel already; it is enabled again then."""
+    kept: UUID = await tx.fetchval(
         """
         INSERT INTO directory.contacts (contact_id, officer_id, channel, phone_sealed, phone_index, priority, enabled, verified_at)
         VALUES ($1, $2, $3, $4, $5, $6, true, $7)
         ON CONFLICT (officer_id, channel, phone_index) DO UPDATE SET enabled = true
-        RETURNING contact_id = $1
+        RETURNING contact_id
         """,
         contact_id, officer_id, channel, sealed, index, priority, verified_at,
         timeout=TIMEOUT_S,
     )  # fmt: skip
-    return bool(done)
+    return kept
 
 
 async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, enabled: bool) -> bool:
