@@ -1,5 +1,6 @@
 """The API for programs: schools, hospitals and hotlines send reports; whoever holds a receipt asks what has happened."""
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from services.intake.handlers.needs import Needs
 from services.intake.rules.report import EXAMPLES, Report
 
 IDEMPOTENCY_KEY_MAX = 255
+_KEY = re.compile(rf"[!-~]{{1,{IDEMPOTENCY_KEY_MAX}}}")
 
 
 class ReportAccepted(BaseModel):
@@ -177,7 +179,7 @@ def _idempotency_key(request: Request) -> str:
             _("Send an Idempotency-Key header, a new one for each report (a UUID will do), so that a repetition is not a second report."),
             field="Idempotency-Key",
         )
-    if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX or not all("!" <= char <= "~" for char in key):
+    if not _KEY.fullmatch(key):
         raise BadRequest(
             "bad_idempotency_key", _("An Idempotency-Key has 1 to 255 visible ASCII characters without blanks."), field="Idempotency-Key"
         )

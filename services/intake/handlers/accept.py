@@ -113,30 +113,32 @@ async def accept_report(
         raise wording.invalid(wrong)
     try:
         await _check_references(report, places, database)
-        new = prepare(report, body, sender, idempotency_key, now=now, secrets=secrets)
+        new, receipt = prepare(report, body, sender, idempotency_key, now=now, secrets=secrets)
         stored = await write(new)
     except TRANSIENT as error:
         raise Unavailable(
             "try_again", _("The report could not be stored just now. Send it again in a few seconds with the same Idempotency-Key.")
         ) from error
-    if stored.report_id != new.report_id and not hmac.compare_digest(stored.body_hash, secrets.body_hash(body, stored.key_version)):
+    if stored.report_id == new.report_id:
+        return Accepted(new.report_id, receipt, now)
+    if not hmac.compare_digest(stored.body_hash, secrets.body_hash(body, stored.key_version)):
         raise IdempotencyKeyReused
     return Accepted(stored.report_id, secrets.receipt(stored.report_id, stored.key_version), stored.received_at)
 
 
-def prepare(report: Report, body: bytes, sender: Sender, idempotency_key: str, *, now: datetime, secrets: Secrets) -> NewReport:
-    """The rows and the event of a checked report: content and reporter sealed apart, everything else ids, codes and times."""
+def prepare(report: Report, body: bytes, sender: Sender, idempotency_key: str, *, now: datetime, secrets: Secrets) -> tuple[NewReport, str]:
+    """The rows and the event of a checked report, and its receipt: content and reporter sealed apart, all else ids, codes and times."""
     report_id = new_id()
     receipt = secrets.receipt(report_id, secrets.version)
     event = new_event(facts.received_event(report, report_id, now), key=report_id, time=now)
     reporter = report.reporter
     seal = secrets.sealer.seal
-    return NewReport(
+    new = NewReport(
         report_id=report_id,
         received_at=now,
         client_id=sender.client_id,
         channel=report.channel,
-        division_code=report.children[0].current_location.division_code,
+        division_code=event.data.division_code,
         situations=",".join(event.data.situations),
         key_version=secrets.version,
         idempotency_hash=hashlib.sha256(f"{sender.client_id}\0{idempotency_key}".encode()).digest(),
@@ -151,6 +153,7 @@ def prepare(report: Report, body: bytes, sender: Sender, idempotency_key: str, *
         event_type=event.type,
         envelope=event.to_json().decode(),
     )
+    return new, receipt
 
 
 def batched_writes(database: Database, *, writers_max: int, batch_max: int, queue_max: int) -> MicroBatch[NewReport, StoredReport]:
@@ -159,8 +162,9 @@ def batched_writes(database: Database, *, writers_max: int, batch_max: int, queu
     async def flush(reports: Sequence[NewReport]) -> list[StoredReport]:
         for attempt in range(1, WRITE_ATTEMPTS_MAX + 1):
             try:
-                async with database.transaction() as tx:
-                    return await store.insert_reports(tx, reports)
+                # One statement is its own transaction: no round trips for BEGIN and COMMIT.
+                async with database.connection() as connection:
+                    return await store.insert_reports(connection, reports)
             except TRANSIENT:
                 # The commit may have happened and only its acknowledgement be lost: the idempotency key makes a second try safe.
                 if attempt == WRITE_ATTEMPTS_MAX:

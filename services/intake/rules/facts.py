@@ -1,6 +1,7 @@
 """What follows from a report: whether its times make sense, and the facts that its event may carry (promise 7)."""
 
 import itertools
+import operator
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
@@ -80,7 +81,7 @@ def age_band(child: Child, today: date) -> AgeBand:
 
 def danger_answers(flags: DangerFlags, children: Iterable[Child], today: date) -> dict[Danger, Answer]:
     """All danger flags. `under_8` follows from the ages where they are known: an age is a better answer than a guess."""
-    answers = {flag: getattr(flags, flag) for flag in Danger}
+    answers = dict(zip(_FLAGS, _flag_values(flags), strict=True))
     bands = {age_band(child, today) for child in children}
     if AgeBand.UNDER_8 in bands:
         answers[Danger.UNDER_8] = Answer.YES
@@ -111,14 +112,16 @@ def reachable(reporter: Reporter | None) -> bool:
     return reporter is not None and reporter.phone is not None and reporter.callback_ok is not Answer.NO
 
 
+_FLAGS = tuple(Danger)
+_flag_values = operator.attrgetter(*(flag.value for flag in Danger))
+
 _CATEGORY_TOLD = {Category.HIV_AFFECTED: Category.SERIOUS_ILLNESS}
 """What events say instead: HIV is for those who open the report itself (rules.yaml: restricted_medical), and the grade is the same."""
 
 
 def _time_problems(report: Report, now: datetime) -> Iterator[FieldError]:
     known: list[tuple[str, datetime]] = []
-    for field in ("occurred_at", "learned_at", "reported_at", "internal_report_at", "police_reported_at"):
-        at: datetime | None = getattr(report, field)
+    for field, at in zip(_TIMES, _time_values(report), strict=True):
         if at is None:
             continue
         if at > now + CLOCK_SKEW:
@@ -140,6 +143,8 @@ def _time_problems(report: Report, now: datetime) -> Iterator[FieldError]:
             )
 
 
+_TIMES = ("occurred_at", "learned_at", "reported_at", "internal_report_at", "police_reported_at")
+_time_values = operator.attrgetter(*_TIMES)
 _ORDERED = ("occurred_at", "learned_at", "reported_at")
 
 

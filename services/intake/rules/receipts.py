@@ -10,21 +10,21 @@ from uuid import UUID
 
 ALPHABET = "23456789CFGHJMPQRVWX"
 LENGTH = 16
-GROUP = 4
 HASH_SIZE_BYTES = 16
 
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _SPOKEN = str.maketrans("", "", " -_.\u3000\u2010\u2011\u2012\u2013\u2014\u2212\uff0d")
 
 
 def receipt_of(report_id: UUID, key: bytes) -> str:
     """The receipt of a report as it is shown: `CFGH-2345-…`. The modulo's bias is 20^16 / 2^128: none that counts."""
     number = int.from_bytes(hmac.digest(key, report_id.bytes, "sha256")[:16], "big")
-    signs = []
-    for _ in range(LENGTH):
-        number, sign = divmod(number, len(ALPHABET))
-        signs.append(ALPHABET[sign])
-    code = "".join(signs)
-    return "-".join(code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+    pairs = []
+    for _ in range(LENGTH // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    a, b, c, d, e, f, g, h = pairs
+    return f"{a}{b}-{c}{d}-{e}{f}-{g}{h}"
 
 
 def tidy(typed: str) -> str | None:
