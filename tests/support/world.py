@@ -92,7 +92,7 @@ class World:
 
     async def _next_due(self) -> datetime | None:
         async with self.db.connection() as c:
-            return await c.fetchval("SELECT min(due_at) FROM router.deadlines WHERE state = 'armed'")
+            return await c.fetchval("SELECT min(wakes_at) FROM router.cases")
 
     async def report(self, key: str | None = None, **changes: Any) -> dict[str, Any]:
         """Sends a report as a school would; answers the 202's body."""

@@ -27,7 +27,7 @@ def router(desk: Desk, database: Database) -> APIRouter:
     """The routes that read."""
     made = APIRouter(prefix="")
 
-    @made.get("")
+    @made.get("/v1/cases")
     async def list_cases(
         who: Reader,
         *,
@@ -50,7 +50,7 @@ def router(desk: Desk, database: Database) -> APIRouter:
         shown, following = split(found, limit, lambda view: (view.case.case_id,))
         return Page(items=[case_out(view) for view in shown], next=following)
 
-    @made.get("/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+    @made.get("/v1/cases/stream", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
     async def stream_cases(
         who: Reader, division: Annotated[str | None, Query(pattern=r"^[0-9]{2,15}$")] = None, grade: Grade | None = None
     ) -> Response:
@@ -64,7 +64,7 @@ def router(desk: Desk, database: Database) -> APIRouter:
 
         return EventStream(messages())
 
-    @made.get("/{case_id}", responses=responses(404))
+    @made.get("/v1/cases/{case_id}", responses=responses(404))
     async def get_case(who: Reader, case_id: Annotated[UUID, Path(description="The case.")]) -> CaseOut:
         """One case."""
         async with database.connection() as connection:

@@ -23,26 +23,26 @@ def router(desk: Desk, database: Database) -> APIRouter:
     """The routes."""
     made = APIRouter(prefix="")
 
-    @made.get("")
+    @made.get("/v1/policies")
     async def list_policies(who: Reader) -> Page[PolicyOut]:
         """Every policy in every version that is known here."""
         require(who, "policy.read")
         locale = current_locale()
         return Page(items=[policy_out(policy, locale) for policy in desk.book.policies])
 
-    @made.get("/schema")
+    @made.get("/v1/policies/schema")
     async def policy_schema() -> dict[str, Any]:
         """The JSON Schema of a policy file."""
         return Policy.model_json_schema()
 
-    @made.post("/preview", responses=responses(400, 413, 415, 422))
+    @made.post("/v1/policies/preview", responses=responses(400, 413, 415, 422))
     async def preview(who: Asker, body: QuestionIn) -> PreviewOut:
         """What a report would set in motion at once: the grade, who is told, the deadlines."""
         require(who, "policy.read")
         async with database.connection() as connection:
             return preview_out(await policies.preview(desk, connection, body.question()))
 
-    @made.post("/simulate", responses=responses(400, 413, 415, 422))
+    @made.post("/v1/policies/simulate", responses=responses(400, 413, 415, 422))
     async def simulate(who: Reader, body: QuestionIn) -> SimulationOut:
         """Everything that would happen if everybody stayed silent."""
         require(who, "policy.read")
