@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.browser import browser
-from tests.support.postgres import database, database_url, postgres_url, template
+from tests.support.postgres import database, database_url, demo_database_url, demo_template, postgres_url, template
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-__all__ = ["browser", "database", "database_url", "postgres_url", "template", "world"]
+__all__ = ["browser", "database", "database_url", "demo_database_url", "demo_template", "postgres_url", "template", "world"]
 
 
 @pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> "AsyncIterator[World]":
+async def world(demo_database_url: str, tmp_path: Path) -> "AsyncIterator[World]":
     """The whole system on a fake clock; see tests/support/world.py."""
     from tests.support.world import make_world
 
-    async with make_world(database_url, tmp_path) as made:
+    async with make_world(demo_database_url, tmp_path) as made:
         yield made

@@ -66,7 +66,7 @@ async def test_silence_climbs_each_tier_at_its_minute_and_then_supervises(world:
     assert minutes(events, case["received_at"], "case.escalated") == [(30, "street"), (60, "district")]
     # 督办 when the district was silent too, three more times an hour apart, and once more when nobody was on site after four hours.
     assert [minute for minute, _ in minutes(events, case["received_at"], "case.supervised")] == [120, 180, 240, 240, 300]
-    after = (await world.get("/v1/cases", report_id=case["report_id"]))["items"][0]
+    after = await world.case_of(case)
     assert after["tier"] == "district"  # it stays with the top rung
 
 
@@ -123,7 +123,7 @@ async def test_a_deadline_that_passed_while_everything_was_down_fires_once_late_
     )
     assert len(missed) == 1
     assert missed[0]["payload"]["late_s"] == 90 * 60
-    case = (await world.get("/v1/cases", report_id=case["report_id"]))["items"][0]
+    case = await world.case_of(case)
     assert case["tier"] == "street"
     fired = [d for d in case["deadlines"] if d["state"] == "fired"]
     assert [(d["step"], d["tier"]) for d in fired] == [("acknowledge", "community")]
@@ -157,7 +157,7 @@ async def test_a_missed_step_climbs_one_rung_and_arms_a_new_window(world: World)
     await world.advance(minutes=241)
     events = await world.events(case)
     assert minutes(events, case["received_at"], "case.escalated") == [(240, "street")]
-    case = (await world.get("/v1/cases", report_id=case["report_id"]))["items"][0]
+    case = await world.case_of(case)
     assert case["tier"] == "street"
     armed = [d for d in case["deadlines"] if d["step"] == "acknowledge" and d["state"] == "armed"]
     assert [d["tier"] for d in armed] == ["street"]
@@ -179,9 +179,9 @@ async def test_from_on_site_to_closed_with_an_answer_to_the_reporter(world: Worl
     answer = await world.act(case, "steps", officer, step="close", result="child_safe")
     assert answer.status_code == 200, answer.text
     await world.settle()
-    case = (await world.get("/v1/cases", report_id=case["report_id"]))["items"][0]
-    assert case["status"] == "closed"
-    assert not [d for d in case["deadlines"] if d["state"] == "armed"]
+    closed = await world.case_of(case)
+    assert closed["status"] == "closed"
+    assert not [d for d in closed["deadlines"] if d["state"] == "armed"]
     status = await world.http.get(f"/v1/reports/{case['receipt']}")
     assert status.json()["state"] == "closed"
 

@@ -16,6 +16,7 @@ from libs.db.embedded import EmbeddedPostgres, ensure_database
 from libs.db.migrations import migrate
 
 TEMPLATE = "tocsin_template"
+DEMO_TEMPLATE = "tocsin_demo_template"
 _numbers = itertools.count(1)
 
 
@@ -40,6 +41,25 @@ def template(postgres_url: str) -> str:
 
     asyncio.run(make())
     return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def demo_template(postgres_url: str, template: str) -> str:
+    """The name of a database that has the demo data too."""
+    from tests.support.world import load_demo_once
+
+    async def make() -> None:
+        await load_demo_once(await ensure_database(postgres_url, DEMO_TEMPLATE, template=template))
+
+    asyncio.run(make())
+    return DEMO_TEMPLATE
+
+
+@pytest.fixture
+async def demo_database_url(postgres_url: str, demo_template: str) -> AsyncIterator[str]:
+    """A fresh database of this test alone, with the demo data of Futian."""
+    async with fresh_database(postgres_url, demo_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from deploy.demo.directory import DemoAccess, load_demo
 
+from deploy.demo.directory import DemoAccess, load_demo
 from deploy.embedded import SERVICES, Embedding, assembled, sandbox_settings
 from deploy.sandbox import Sandbox
 from deploy.secrets import Secrets
@@ -149,15 +149,7 @@ async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NO
 async def _world_on(listener: socket.socket, database_url: str, var_dir: Path, now: datetime) -> AsyncIterator[World]:
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = FakeClock(now)
-    settings = CommonSettings(database_url=database_url, public_base_url=base_url, var_dir=var_dir)
-    context = Context(
-        clock=clock,
-        settings=settings,
-        keyring=KeyRing.parse(MASTER_KEYS),
-        database_url=database_url,
-        bus=PostgresBus(database_url),
-        given={"notifier": sandbox_settings(SECRETS, f"{base_url}/sandbox")},
-    )
+    context = _context(database_url, base_url, var_dir, clock)
     demo = await load_demo(context, password=SECRETS.demo_password)
     async with assembled(context, Embedding(services=tuple(SERVICES)), SECRETS) as (assembly, sandbox):
         assert sandbox is not None
@@ -169,3 +161,19 @@ async def _world_on(listener: socket.socket, database_url: str, var_dir: Path, n
                 yield world
         finally:
             await db.close()
+
+
+async def load_demo_once(database_url: str) -> None:
+    """Puts the demo data into a database that tests will copy."""
+    await load_demo(_context(database_url, "http://127.0.0.1", Path(), FakeClock(MONDAY_NOON)), password=SECRETS.demo_password)
+
+
+def _context(database_url: str, base_url: str, var_dir: Path, clock: FakeClock) -> Context:
+    return Context(
+        clock=clock,
+        settings=CommonSettings(database_url=database_url, public_base_url=base_url, var_dir=var_dir),
+        keyring=KeyRing.parse(MASTER_KEYS),
+        database_url=database_url,
+        bus=PostgresBus(database_url),
+        given={"notifier": sandbox_settings(SECRETS, f"{base_url}/sandbox")},
+    )
