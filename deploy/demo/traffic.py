@@ -35,6 +35,8 @@ LOOK_S = 60.0
 LOOK_MAX_S = 1800.0
 PLACES_MAX = 2000
 STREET_ONLY_SHARE = 0.04
+PLACE_UNKNOWN_SHARE = 0.01
+"""Of such reports only the district is known: a dispatch desk has to place them."""
 WORKBENCH_SHARE = 0.12
 
 _CODE = re.compile(r"(?<![0-9A-Z])[23456789CFGHJMPQRVWX]{6}(?![0-9A-Z])")
@@ -69,6 +71,7 @@ class Tally:
     answered: int = 0
     declined: int = 0
     unanswered: int = 0
+    placed: int = 0
     taken: int = 0
     steps: int = 0
     closed: int = 0
@@ -104,6 +107,7 @@ class Play:
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
         self._officers: dict[str, Officer] = {}
         self._open: dict[str, set[str]] = {}
+        self._communities: list[str] = []
         self._last_sid = ""
         self.now_s = 0.0
 
@@ -128,11 +132,14 @@ class Play:
 
     async def prepare(self) -> None:
         """Asks where reports may come from and plans them. Raises NoAnswerError when the server is not there."""
-        communities, streets = await self._places()
+        self._communities, streets = await self._places()
         seconds = people.arrivals(self._show.start, self._show.length, self._show.reports, self._random)
         for number, at_s in enumerate(seconds):
             own = Random(f"{self._show.seed}:{number}")  # noqa: S311 - play, not secrets
-            division = own.choice(streets if own.random() < STREET_ONLY_SHARE else communities)
+            known = own.random()
+            division = own.choice(streets if known < STREET_ONLY_SHARE else self._communities)
+            if known > 1 - PLACE_UNKNOWN_SHARE:
+                division = self._show.division
             key = f"demo-{self._show.start:%Y%m%dT%H%M%S.%f}-{number}"  # a new play is a new day
             self._at(at_s, partial(self._report, people.report(division, own), key, own, 1))
 
@@ -267,7 +274,9 @@ class Play:
                 self.tally.taken += 1
                 self._plan(case)
                 return
-            if first and case.random.random() < WORKBENCH_SHARE:
+            if first and item["status"] == "needs_placing":
+                self._after(people.lognormal(400, 0.6, case.random), partial(self._place, case))
+            elif first and case.random.random() < WORKBENCH_SHARE:
                 self._after(people.lognormal(240, 0.7, case.random), partial(self._take_on_workbench, case))
         self._after(self._look_pause_s(case), partial(self._look, case))
 
@@ -284,6 +293,11 @@ class Play:
         if ending := people.closing(case.random):
             result, after_s = ending
             self._at(seen_s + after_s, partial(self._close, case, result))
+
+    async def _place(self, case: _Case, _at_s: float) -> None:
+        """The dispatch desk finds out where the child is."""
+        answer = await self._act_on(case, "place", division_code=case.random.choice(self._communities))
+        self.tally.placed += answer is not None and answer.ok
 
     async def _take_on_workbench(self, case: _Case, _at_s: float) -> None:
         answer = await self._act_on(case, "acknowledge")

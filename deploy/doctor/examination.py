@@ -43,7 +43,7 @@ Check: TypeAlias = Callable[[Tx, datetime, float], Awaitable[Finding]]
 async def examine(connection: Tx, now: datetime, *, pace: float = 1.0) -> list[Finding]:
     """Every promise, as of `now`, on one snapshot. A check that fails or takes too long is a finding, and does not hide the others.
 
-    `pace` is how many times faster than the world the clock of `now` runs (demonstrations): a second of work is then as many of its seconds.
+    `pace` is how many times faster than the world the clock of `now` runs (demonstrations): a second of work is as many of its.
     """
     found: list[Finding] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -58,6 +58,7 @@ class GroupOut(BaseModel):
     name: str | None = Field(default=None, description="name of the division")
     cases: int
     open: int
+    sampled: bool = Field(description="so many cases that the percentiles, and only they, are those of a random part of them")
     steps: list[StepOut]
 
 
@@ -213,7 +214,12 @@ def _answer_out(answer: Answer) -> ResponseTimesOut:
 
 def _group_out(group: Group, name: str | None = None) -> GroupOut:
     return GroupOut(
-        key=group.key, name=name, cases=group.cases, open=group.open, steps=[_step_out(figures) for figures in group.steps.values()]
+        key=group.key,
+        name=name,
+        cases=group.cases,
+        open=group.open,
+        sampled=group.sampled,
+        steps=[_step_out(figures) for figures in group.steps.values()],
     )
 
 

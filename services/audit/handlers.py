@@ -13,21 +13,22 @@ from libs.errors import Forbidden, Invalid, NotFound
 from libs.events import Event
 from libs.i18n import current_locale
 from libs.i18n import gettext as _
-from services.audit import store
 from services.audit.rules.cases import changes_of
 from services.audit.rules.figures import GROUPS_MAX, Group, Grouping, Question, RungFigures, instant, period
 from services.audit.rules.lines import line_of
 from services.audit.rules.steps import DETAILS
+from services.audit.store import cases, times
+from services.audit.store import ledger as lines
 
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), 0)
 
 
 async def record(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> None:
     """A ledger line for each event, and what they say about the times of their cases: one statement per table and batch."""
-    await store.append(tx, [line_of(event, now) for event in events])
+    await lines.append(tx, [line_of(event, now) for event in events])
     changes = changes_of(events)
-    await store.merge_cases(tx, changes.cases.values())
-    await store.merge_rungs(tx, changes.rungs.values())
+    await cases.merge_cases(tx, changes.cases.values())
+    await cases.merge_rungs(tx, changes.rungs.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,13 @@ class Answer:
 
 async def response_times(tx: Tx, question: Question, now: datetime) -> Answer:
     """Answers `question`. Raises Invalid when there would be more groups than anybody reads."""
-    total, groups = await store.response_times(tx, question, now)
-    if len(groups) > GROUPS_MAX:
-        raise Invalid("too_many_groups", _("This makes more than %(n)s groups: ask for a shorter period.", n=GROUPS_MAX), field="group_by")
-    tiers = await store.rung_times(tx, question, now)
-    names = await store.division_names(tx, [group.key or "" for group in groups]) if question.group_by == "division" else {}
+    try:
+        total, groups = await times.response_times(tx, question, now)
+    except times.TooManyGroups:
+        detail = _("This makes more than %(n)s groups: ask for a shorter period.", n=GROUPS_MAX)
+        raise Invalid("too_many_groups", detail, field="group_by") from None
+    tiers = await times.rung_times(tx, question, now)
+    names = await lines.division_names(tx, [group.key or "" for group in groups]) if question.group_by == "division" else {}
     return Answer(question, now, total, groups, tiers, names)
 
 
@@ -94,11 +97,11 @@ class Moment:
 
 async def timeline(tx: Tx, principal: Principal, case_id: UUID, after: tuple[datetime, int] | None, limit: int) -> list[Moment]:
     """What happened on a case, its reports' lines included, in order. Raises NotFound, also for who may not know that it exists."""
-    case = await store.known_case(tx, case_id)
+    case = await lines.known_case(tx, case_id)
     if case is None or not (may(principal, "case.read", case.division_code) or may(principal, "audit.read", case.division_code)):
         raise NotFound("unknown_case", _("There is no case with this id."))
-    rows = await store.timeline(tx, case_id, after or BEGINNING, limit)
-    titles = await store.post_titles(tx, {row["post_id"] for row in rows if row["post_id"]}, current_locale())
+    rows = await lines.timeline(tx, case_id, after or BEGINNING, limit)
+    titles = await lines.post_titles(tx, {row["post_id"] for row in rows if row["post_id"]}, current_locale())
     return [
         Moment(
             seq=row["seq"],
@@ -123,11 +126,11 @@ async def ledger(
     """Ledger lines behind `after_seq`, within what `principal` may see."""
     require(principal, "audit.read")
     if case_id is not None:
-        case = await store.known_case(tx, case_id)
+        case = await lines.known_case(tx, case_id)
         if case is not None and not contains(principal.division_code, case.division_code):
             raise Forbidden("not_permitted", _("This case is outside of your area."))
-    wanted = store.LedgerFilter(principal.division_code, case_id, event_type)
-    return [dict(row) for row in await store.ledger(tx, wanted, after_seq, limit)]
+    wanted = lines.LedgerFilter(principal.division_code, case_id, event_type)
+    return [dict(row) for row in await lines.ledger(tx, wanted, after_seq, limit)]
 
 
 def _instant(text: str | None, field: str, zone: str) -> datetime | None:

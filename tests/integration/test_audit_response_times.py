@@ -16,6 +16,7 @@ from services.audit import handlers
 from services.audit.handlers import Answer, Asked
 from services.audit.rules.figures import Question
 from services.audit.rules.steps import Measured
+from services.audit.store import times
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SOUTH, NORTH = "440304001020", "440304002001"
@@ -252,6 +253,16 @@ def test_who_may_ask_and_for_where():
 
 
 async def test_more_groups_than_anybody_reads_are_refused(audit: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(handlers, "GROUPS_MAX", 1)
+    monkeypatch.setattr(times, "GROUPS_MAX", 1)
     with pytest.raises(Invalid):
         await ask(audit, [Case(), Case(grade=Grade.I)], T0 + timedelta(hours=1), replace(EVERYTHING, group_by="grade"))
+
+
+async def test_of_very_many_cases_a_random_part_gives_the_percentiles_and_all_are_counted(audit: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(times, "SAMPLE_MAX", 300)
+    answer = await ask(audit, [Case().acknowledged(minutes / 50) for minutes in range(1, 1501)], T0 + timedelta(minutes=60))
+    figures = answer.total.steps[Measured.ACKNOWLEDGED]
+    assert answer.total.sampled
+    assert (answer.total.cases, figures.in_time) == (1500, 1500)
+    assert figures.lags.p50_s == pytest.approx(900, abs=200)
+    assert figures.lags.p90_s == pytest.approx(1620, abs=120)

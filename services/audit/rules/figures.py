@@ -93,12 +93,16 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The figures of some cases; `key` is the grade, tier, division code, day or month, None for all of them together."""
+    """The figures of some cases; `key` is the grade, tier, division code, day or month, None for all of them together.
+
+    `sampled`: the cases are so many that the percentiles, and only they, are those of a random part of them.
+    """
 
     key: str | None
     cases: int
     open: int
     steps: Mapping[Measured, StepFigures]
+    sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
