@@ -40,7 +40,7 @@ async def search(tx: Tx, text: str, limit: int = 20) -> list[Division]:
         found = await _within(tx, [outer, inner], limit)
         if found:
             return found
-    if len(words[0]) > 1:
+    if len(words[0]) > 1 and not words[0].isascii():  # reads every name: only for what may be in the middle of one
         rows = await tx.fetch(sql.SEARCH_INSIDE, f"%{words[0]}%", limit, timeout=LOOKUP_TIMEOUT_S)
         return [sql.division(row) for row in rows]
     return []
