@@ -53,7 +53,7 @@ def test_a_line_is_json_with_its_fields_level_time_and_context(capsys):
 def test_lines_of_libraries_pass_the_same_chain(capsys):
     log.configure("INFO", json=True, clock=CLOCK)
     logging.getLogger("asyncpg").warning("lost the connection of %s", "+8613812345678")
-    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("uvicorn.error").warning("started")
     first, second = lines(capsys)
     assert first["event"] == f"lost the connection of {REDACTED}"
     assert (first["level"], first["logger"]) == ("warning", "asyncpg")
