@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import aiohttp
 from twilio.request_validator import RequestValidator
@@ -35,7 +36,7 @@ class HttpPoster:
             connector = aiohttp.TCPConnector(limit=self._connections_max)
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
         try:
-            async with self._session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+            async with self._session.post(url, data=urlencode(form).encode(), headers=headers, allow_redirects=False) as answer:
                 text = b""
                 async for chunk in answer.content.iter_chunked(ANSWER_BYTES_MAX):
                     text += chunk
@@ -58,6 +59,7 @@ def signed_headers(token: str, url: str, form: Mapping[str, str]) -> dict[str, s
         "X-Twilio-Signature": str(_validator(token).compute_signature(url, form)),
         "User-Agent": "TwilioProxy/1.1",
         "Accept": "*/*",
+        "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
     }
 
 

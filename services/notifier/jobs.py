@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -14,11 +15,13 @@ from libs.log import get_logger
 from libs.service import Tick
 from services.notifier import store
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
-from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation
+from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
 RECORD_MAX = 256
+
+Seen: TypeAlias = tuple[UUID, Observation]
 
 log = get_logger("notifier")
 
@@ -41,7 +44,7 @@ class Sender:
         self._at_once_max = at_once_max
         self._finish_s = finish_s
         self._calls: set[asyncio.Task[None]] = set()
-        self._seen: deque[tuple[UUID, Observation]] = deque()
+        self._seen: deque[Seen] = deque()
         self._more = True
 
     def work_arrived(self) -> None:
@@ -101,31 +104,11 @@ class Sender:
 
     async def _record(self) -> int:
         batch = [self._seen[at] for at in range(min(len(self._seen), RECORD_MAX))]
-        if not batch:
-            return 0
-        try:
-            await self._observe(batch)
-        except TRANSIENT:
-            raise
-        except Exception as error:  # one result that cannot be recorded must not hold up the others
-            log.exception("notifier.record_failed", error=type(error).__name__, results=len(batch))
-            for one in batch:
-                await self._record_single(one)
+        if batch:
+            await _record(self._database, self._clock, self._means, batch)
         for _ in batch:
             self._seen.popleft()
         return len(batch)
-
-    async def _record_single(self, one: tuple[UUID, Observation]) -> None:
-        try:
-            await self._observe([one])
-        except TRANSIENT:
-            raise
-        except Exception as error:  # its lease will bring it to the checker
-            log.exception("notifier.result_dropped", attempt_id=str(one[0]), error=type(error).__name__)
-
-    async def _observe(self, seen: list[tuple[UUID, Observation]]) -> None:
-        async with self._database.transaction() as tx:
-            await observe(tx, self._means, seen, self._clock.now())
 
     async def _wait(self) -> None:
         """Until a call ends or work arrives; in real time, since it waits for the network, and looks again twice a second."""
@@ -157,13 +140,11 @@ class Checker:
         now = self._clock.now()
         async with self._database.transaction() as tx:
             due = await store.claim_checks(tx, now, CHECKS_AT_ONCE_MAX, now + timedelta(seconds=self._means.limits.lease_s))
-            asked: list[Awaitable[tuple[UUID, Observation]]] = [
+            asked: list[Awaitable[Seen]] = [
                 self._ask(attempt, body, *await self._known(tx, attempt, officer_id)) for attempt, body, officer_id in due
             ]
         if asked:
-            seen = await asyncio.gather(*asked)
-            async with self._database.transaction() as tx:
-                await observe(tx, self._means, seen, self._clock.now())
+            await _record(self._database, self._clock, self._means, _each_message_once(await asyncio.gather(*asked)))
         async with self._database.connection() as connection:
             _, check_at = await store.next_times(connection)
         return Tick(worked=len(due), next_at=check_at)
@@ -174,7 +155,35 @@ class Checker:
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
         return to, await store.taken_provider_ids(tx, attempt.contact_id, attempt.started_at - timedelta(hours=1), attempt.gateway)
 
-    async def _ask(self, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> tuple[UUID, Observation]:
+    async def _ask(self, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> Seen:
         seen = await ask(self._means, attempt, body, to, taken)
         log.info("notifier.asked", attempt_id=str(attempt.attempt_id), state=attempt.state, outcome=type(seen).__name__)
         return attempt.attempt_id, seen
+
+
+async def _record(database: Database, clock: Clock, means: Means, seen: Sequence[Seen]) -> None:
+    """Records a batch; when that fails, one by one, so that one result that cannot be recorded does not hold up the others."""
+    try:
+        async with database.transaction() as tx:
+            await observe(tx, means, seen, clock.now())
+    except TRANSIENT:
+        raise
+    except Exception as error:
+        log.exception("notifier.record_failed", error=type(error).__name__, results=len(seen))
+        if len(seen) > 1:
+            for one in seen:
+                await _record(database, clock, means, [one])
+
+
+def _each_message_once(seen: Sequence[Seen]) -> list[Seen]:
+    """Two attempts with the same text may find the same message: the second one has to look again once the first has it."""
+    found: set[str] = set()
+    once: list[Seen] = []
+    for attempt_id, observation in seen:
+        if isinstance(observation, Accepted) and observation.provider_id in found:
+            once.append((attempt_id, Unanswered()))
+            continue
+        if isinstance(observation, Accepted):
+            found.add(observation.provider_id)
+        once.append((attempt_id, observation))
+    return once

@@ -3,6 +3,7 @@
 import contextvars
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -169,7 +170,8 @@ class HttpClient(AsyncHttpClient):
         if auth is not None:
             headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
         url = self.base_url + uri.removeprefix(API)
-        async with session.request(method, url, params=params, data=data, headers=headers, allow_redirects=False) as answer:
+        form = urlencode(data, doseq=True).encode() if data else None  # aiohttp's own forms cost more than the rest of the call
+        async with session.request(method, url, params=params, data=form, headers=headers, allow_redirects=False) as answer:
             _retry_after_s.set(_seconds(answer.headers.get("Retry-After", "")))
             text = b""
             async for chunk in answer.content.iter_chunked(ANSWER_BYTES_MAX):

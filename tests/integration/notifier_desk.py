@@ -1,0 +1,256 @@
+"""The notifier and the sandbox over real HTTP and the real SDK, on a real database and a fake clock.
+
+The whole system is `tests.support.world`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from twilio.request_validator import RequestValidator
+
+import services.notifier.app
+from deploy.sandbox import Sandbox, SandboxConfig
+from libs.clock import FakeClock
+from libs.crypto import BlindIndex, KeyRing, Sealer
+from libs.db import Database
+from libs.directory.identity import PEPPER_PURPOSE, account_id, key_hash, new_token, token_hash
+from libs.directory.permissions import Role
+from libs.directory.read import PHONE_INDEX, contact_aad
+from libs.events import EventData, new_event, publish
+from libs.events.catalogue import NotificationRequested
+from libs.events.postgres import PostgresBus
+from libs.service import Context, Job
+from libs.service.assembly import Assembly, assemble
+from libs.service.serve import listen, serving
+from libs.settings import CommonSettings
+from libs.terms import Grade, Purpose, Step, Tier
+from libs.web.identity import SESSION_COOKIE
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+PLACE = "440304001020"
+SID, TOKEN, OLD_TOKEN, NUMBER = "AC" + "0" * 32, "test-token", "old-token", "+860019999999"
+ROUNDS_MAX = 200
+
+
+@dataclass
+class Desk:
+    """Nothing moves before `settle`, which lets consumers and jobs work until they rest, and the sandbox when `callbacks` is on."""
+
+    clock: FakeClock
+    http: httpx.AsyncClient
+    assembly: Assembly
+    sandbox: Sandbox
+    db: Database
+    keyring: KeyRing
+    base_url: str
+    codes: list[str] = field(default_factory=lambda: ["C7H2MQ", "23456X", "98765V", "GGGGGG", "HHHHHH", "JJJJJJ"])
+    phones: int = 0
+    callbacks: bool = True
+    known: dict[str, str] = field(default_factory=dict)
+
+    async def officer(self, *phones: str, language: str = "zh_CN") -> UUID:
+        """A new officer with these numbers, tried in this order; one number of their own when none is given."""
+        if not phones:
+            self.phones += 1
+            phones = (f"+86001000{self.phones:04}",)
+        officer_id = uuid4()
+        blind, sealer = BlindIndex(self.keyring, PHONE_INDEX), Sealer(self.keyring)
+        async with self.db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO directory.officers (officer_id, name, language, active, division_code, created_at) "
+                "VALUES ($1, 'x', $2, true, $3, $4)",
+                officer_id,
+                language,
+                PLACE,
+                NOW,
+            )
+            for priority, phone in enumerate(phones, start=1):
+                contact_id = uuid4()
+                await tx.execute(
+                    "INSERT INTO directory.contacts (contact_id, officer_id, channel, phone_sealed, phone_index, priority, enabled) "
+                    "VALUES ($1, $2, 'sms', $3, $4, $5, true)",
+                    contact_id,
+                    officer_id,
+                    sealer.seal(phone.encode(), contact_aad(contact_id)),
+                    blind.of(phone),
+                    priority,
+                )
+            await tx.execute("UPDATE directory.version SET version = version + 1")
+        return officer_id
+
+    async def request(self, officer_id: UUID | None = None, **changes: Any) -> NotificationRequested:
+        """Publishes what the router would; a new case with its own code unless one is given."""
+        given: dict[str, Any] = {
+            "case_id": uuid4(),
+            "grade": Grade.II,
+            "division_code": PLACE,
+            "tier": Tier.COMMUNITY,
+            "post_id": uuid4(),
+            "officer_id": officer_id or await self.officer(),
+            "notification_id": uuid4(),
+            "code": self.codes[0],
+            "purpose": Purpose.ASSIGN,
+            "step": Step.ACKNOWLEDGE,
+            "deadline_at": self.clock.now() + timedelta(minutes=10),
+        }
+        request = NotificationRequested(**{**given, **changes})
+        await self.tell(request, request.case_id)
+        return request
+
+    async def tell(self, data: EventData, key: UUID) -> None:
+        """Publishes an event as its emitter would."""
+        async with self.db.transaction() as tx:
+            await publish(tx, [new_event(data, key=key, time=self.clock.now())])
+
+    async def settle(self) -> datetime | None:
+        """Lets everything that can happen at this instant happen; answers when something is due next."""
+        for _ in range(ROUNDS_MAX):
+            worked = 0
+            for consumer in self.assembly.consumers:
+                worked += (await consumer.drain_once()).events
+            ticks = [await self.job(name).run_once() for name in ("notifier-send", "notifier-check")]
+            if self.callbacks:
+                ticks.append(await self.sandbox.courier.run_once())
+            if not worked + sum(tick.worked for tick in ticks):
+                return min((tick.next_at for tick in ticks if tick.next_at is not None), default=None)
+        raise AssertionError("the notifier does not come to rest")
+
+    async def advance(self, seconds: float) -> None:
+        """Moves the clock on, stopping and settling at every instant when something is due."""
+        goal = self.clock.now() + timedelta(seconds=seconds)
+        while (due := await self.settle()) is not None and due <= goal:
+            assert due > self.clock.now(), "something due does not go away"
+            self.clock.set(due)
+        self.clock.set(goal)
+        await self.settle()
+
+    def job(self, name: str) -> Job:
+        return next(job for job in self.assembly.jobs if job.name == name)
+
+    async def faults(self, *items: dict[str, Any]) -> None:
+        answer = await self.http.put("/sandbox/faults", json={"items": list(items)})
+        assert answer.status_code == 200, answer.text
+
+    async def sms(self, to: str | None = None) -> list[dict[str, Any]]:
+        """What is on the virtual phones."""
+        items: list[dict[str, Any]] = (await self.http.get("/sandbox/messages", params={"to": to} if to else {})).json()["items"]
+        return items
+
+    async def reply(self, sid: str, body: str) -> list[str]:
+        """Answers a message as the officer; what is answered back."""
+        answer = await self.http.post(f"/sandbox/messages/{sid}/reply", json={"body": body})
+        assert answer.status_code == 201, answer.text
+        answers: list[str] = answer.json()["answers"]
+        return answers
+
+    async def shown(self, request: NotificationRequested) -> dict[str, Any]:
+        """The notification as the API shows it."""
+        answer = await self.http.get("/v1/notifications", params={"case_id": str(request.case_id)}, headers=await self.reader())
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return next(item for item in items if item["notification_id"] == str(request.notification_id))
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        """The data of the notifier's events of one kind, e.g. "notification.failed"."""
+        rows = await self.fetch(
+            "SELECT envelope::jsonb -> 'data' AS data FROM bus.outbox WHERE event_type = $1 ORDER BY id", f"tocsin.{kind}.v1"
+        )
+        return [row["data"] for row in rows]
+
+    async def fetch(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        async with self.db.connection() as c:
+            return [dict(row) for row in await c.fetch(query, *args)]
+
+    async def callback(self, path: str, form: dict[str, str], *, token: str = TOKEN, signature: str | None = None) -> httpx.Response:
+        """Posts a webhook as Twilio would."""
+        signed = RequestValidator(token).compute_signature(f"{self.base_url}{path}", form) if signature is None else signature
+        return await self.http.post(path, data=form, headers={"X-Twilio-Signature": signed} if signed else {})
+
+    async def key(self, *scopes: str) -> dict[str, str]:
+        """Headers of an API client; scope read unless told."""
+        client_id, secret = f"c{uuid4().hex[:8]}", new_token()
+        async with self.db.connection() as c:
+            await c.execute(
+                "INSERT INTO directory.api_clients (client_id, name, scopes, created_at) VALUES ($1, $1, $2, $3)",
+                client_id,
+                list(scopes or ("read",)),
+                NOW,
+            )
+            await c.execute(
+                "INSERT INTO directory.api_keys (key_id, client_id, key_hash, created_at) VALUES ($1, $1, $2, $3)",
+                client_id,
+                key_hash(self.keyring.derive(PEPPER_PURPOSE), secret),
+                NOW,
+            )
+        return {"Authorization": f"Bearer {client_id}.{secret}"}
+
+    async def reader(self) -> dict[str, str]:
+        """Headers of the one client that these tests read with."""
+        if not self.known:
+            self.known = await self.key()
+        return self.known
+
+    async def log_in(self, role: Role, division_code: str, language: str = "en") -> dict[str, str]:
+        """Headers of somebody of that role who is logged in."""
+        name, token = f"{role}-{division_code or 'all'}", new_token()
+        async with self.db.connection() as c:
+            await c.execute(
+                "INSERT INTO directory.accounts (account_id, username, password_hash, role, division_code, language, active, created_at) "
+                "VALUES ($1, $2, '', $3, $4, $5, true, $6) ON CONFLICT DO NOTHING",
+                account_id(name),
+                name,
+                role,
+                division_code,
+                language,
+                NOW,
+            )
+            await c.execute(
+                "INSERT INTO directory.sessions (token_hash, account_id, created_at, expires_at, last_seen) VALUES ($1, $2, $3, $4, $3)",
+                token_hash(token),
+                account_id(name),
+                NOW,
+                NOW + timedelta(days=30),
+            )
+        return {"Cookie": f"{SESSION_COOKIE}={token}", "Sec-Fetch-Site": "same-origin"}
+
+
+@asynccontextmanager
+async def make_desk(database_url: str, folder: Path, **given: Any) -> AsyncIterator[Desk]:
+    """A desk on a fresh database; `given` are settings of the notifier."""
+    keyring = KeyRing.parse(KeyRing.generate())
+    clock = FakeClock(NOW)
+    listener = listen("127.0.0.1", 0)
+    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = CommonSettings(database_url=database_url, public_base_url=base_url, var_dir=folder, language="en")
+    twilio = {
+        "account_sid": SID,
+        "auth_token": TOKEN,
+        "auth_token_secondary": OLD_TOKEN,
+        "from_number": NUMBER,
+        "api_base_url": f"{base_url}/sandbox",
+    }
+    bus = PostgresBus(database_url)
+    context = Context(
+        clock=clock, settings=settings, keyring=keyring, database_url=database_url, bus=bus, given={"notifier": {**twilio, **given}}
+    )
+    db = await Database.open(database_url, role=None, size_max=4)
+    async with db.connection() as c:
+        await c.execute(
+            "INSERT INTO directory.divisions (code, name, level, parent_code, zone, pinyin, initials) "
+            "VALUES ($1, '巴登社区', 'community', NULL, 'Asia/Shanghai', 'badengshequ', 'bdsq')",
+            PLACE,
+        )
+    sandbox = Sandbox(SandboxConfig(SID, (TOKEN,), NUMBER, f"{base_url}/v1/twilio/inbound"), clock)
+    try:
+        async with sandbox, assemble(context, [services.notifier.app.build]) as assembly:
+            assembly.app.include_router(sandbox.router, prefix="/sandbox")
+            async with serving(assembly.app, listener), httpx.AsyncClient(base_url=base_url, timeout=20) as http:
+                yield Desk(clock, http, assembly, sandbox, db, keyring, base_url)
+    finally:
+        await db.close()

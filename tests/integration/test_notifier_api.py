@@ -1,0 +1,107 @@
+"""Who may see what became of notifications, in the interface and on the page; and what is stored of it."""
+
+from uuid import uuid4
+
+import pytest
+
+from libs.directory.permissions import Role
+from tests.integration.notifier_desk import PLACE, Desk, make_desk
+
+FIRST = "+860010009991"
+
+
+@pytest.fixture
+async def desk(database_url, tmp_path):
+    async with make_desk(database_url, tmp_path) as made:
+        yield made
+
+
+async def test_notifications_of_a_case_with_their_attempts(desk: Desk):
+    request = await desk.request(await desk.officer(FIRST))
+    await desk.settle()
+    answer = await desk.http.get("/v1/notifications", params={"case_id": str(request.case_id)}, headers=await desk.key("read"))
+    (item,) = answer.json()["items"]
+    assert answer.json()["next"] is None
+    assert item["notification_id"] == str(request.notification_id)
+    assert {"case_id", "post_id", "tier", "channel", "state", "requested_at"} <= item.keys()
+    assert {"gateway", "state", "provider_id", "at"} <= item["attempts"][0].keys()
+    assert item["requested_at"] == "2026-11-23T04:00:00Z"
+
+
+async def test_the_list_has_pages(desk: Desk):
+    case_id, officer_id = uuid4(), await desk.officer(FIRST)
+    for _ in range(5):
+        await desk.request(officer_id, case_id=case_id)
+        desk.clock.advance(seconds=1)
+    await desk.settle()
+    headers, cursor, seen = await desk.key("read"), None, []
+    for _ in range(3):
+        params: dict[str, str | int] = {"case_id": str(case_id), "limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = (await desk.http.get("/v1/notifications", params=params, headers=headers)).json()
+        seen += [item["notification_id"] for item in page["items"]]
+        cursor = page["next"]
+    assert cursor is None
+    assert len(set(seen)) == 5
+
+
+async def test_a_case_nobody_was_told_of(desk: Desk):
+    answer = await desk.http.get("/v1/notifications", params={"case_id": str(uuid4())}, headers=await desk.key("read"))
+    assert answer.json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("params", "field"), [({}, "case_id"), ({"case_id": "x"}, "case_id"), ({"case_id": str(uuid4()), "limit": 0}, "limit")]
+)
+async def test_wrong_questions_name_the_field(desk: Desk, params, field):
+    answer = await desk.http.get("/v1/notifications", params=params, headers=await desk.key("read"))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_only_who_may(desk: Desk):
+    request = await desk.request()
+    await desk.settle()
+    params = {"case_id": str(request.case_id)}
+
+    async def asked(headers):
+        return (await desk.http.get("/v1/notifications", params=params, headers=headers)).status_code
+
+    assert await asked({}) == 401
+    assert await asked(await desk.key("report")) == 403
+    assert await asked(await desk.key("read")) == 200
+    assert await asked(await desk.log_in(Role.SUPERVISOR, PLACE[:6])) == 200
+    assert await asked(await desk.log_in(Role.OFFICER, "440304002")) == 403
+
+
+async def test_the_page_in_both_languages(desk: Desk):
+    request = await desk.request(await desk.officer(FIRST))
+    await desk.settle()
+    headers = await desk.log_in(Role.SUPERVISOR, PLACE[:6])
+    page = await desk.http.get("/notifications", params={"case_id": str(request.case_id), "lang": "zh_CN"}, headers=headers)
+    assert page.status_code == 200
+    assert "已送达手机" in page.text
+    page = await desk.http.get("/notifications", params={"case_id": str(request.case_id), "lang": "en"}, headers=headers)
+    assert "On the phone" in page.text
+    assert FIRST not in page.text
+    assert "This is not a case id." in (await desk.http.get("/notifications?case_id=x&lang=en", headers=headers)).text
+    assert (await desk.http.get("/notifications", headers={"Accept": "text/html"})).status_code == 303
+
+
+async def test_the_phones_page(desk: Desk):
+    page = await desk.http.get("/sandbox", headers={"Accept-Language": "zh-CN"})
+    assert page.status_code == 200
+    assert "虚拟手机" in page.text
+    for asset in ("/static/sandbox/phones.js", "/static/sandbox/phones.css"):
+        assert asset in page.text
+        assert (await desk.http.get(asset)).status_code == 200
+
+
+async def test_no_number_is_stored_by_the_notifier(desk: Desk):
+    await desk.request(await desk.officer(FIRST))
+    await desk.settle()
+    await desk.reply((await desk.sms(FIRST))[0]["sid"], "1 my number is +860010009991")
+    for table in ("notifications", "attempts", "waiting", "replies"):
+        for row in await desk.fetch(f"SELECT row_to_json(t)::text AS text FROM notifier.{table} t"):
+            assert FIRST[1:] not in row["text"]
+    for row in await desk.fetch("SELECT envelope FROM bus.outbox"):
+        assert FIRST[1:] not in row["envelope"]
