@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from deploy.terminal import say, settings_for
 from libs.i18n import gettext as _
-from libs.settings import CommonSettings, SettingsError, load
+from libs.settings import SettingsError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing.")
@@ -20,22 +21,6 @@ letters_app = typer.Typer(no_args_is_help=True, help=_("Events that could not be
 demo_app = typer.Typer(no_args_is_help=True, help=_("Demonstrations."))
 bus_app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bus_app, name="bus")
-
-
-def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    print(line, flush=True)
-
-
-def settings_for(**given: object) -> CommonSettings:
-    """The common settings; `PORT` overrides the port, and the public address follows the port unless it was set."""
-    port = os.environ.get("PORT")
-    if port and "port" not in given:
-        given["port"] = port
-    settings = load(CommonSettings, **given)
-    if "public_base_url" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"public_base_url": f"http://{settings.host}:{settings.port}"})
-    return settings
 
 
 @app.command(help=_("Starts the services: all of them in one process, or those named."))
@@ -132,15 +117,25 @@ def demo_day(
 
 def main() -> None:
     """Runs the command line; a wrong setting is one line, not a traceback."""
-    from deploy.cli_parts import add_parts
-
-    add_parts(app, demo_app)
-    app.add_typer(demo_app, name="demo")
+    _add_parts()
     try:
         app()
     except SettingsError as error:
         print(f"tocsin: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _add_parts() -> None:
+    from deploy.cli_directory import app as directory_app
+    from deploy.cli_directory import keys_app
+    from deploy.demo.cli import traffic
+    from deploy.doctor.cli import doctor
+
+    app.add_typer(directory_app, name="directory")
+    app.add_typer(keys_app, name="keys")
+    app.command("doctor")(doctor)
+    demo_app.command("traffic")(traffic)
+    app.add_typer(demo_app, name="demo")
 
 
 if __name__ == "__main__":

@@ -233,8 +233,8 @@ def master(version: Annotated[int, typer.Option(min=1, max=65_535, help=_("Highe
 
 @asynccontextmanager
 async def _database() -> AsyncIterator[Database]:
-    from deploy.cli import settings_for
     from deploy.embedded import database_for
+    from deploy.terminal import settings_for
     from libs.db.migrations import role
 
     async with database_for(settings_for(), lambda line: typer.echo(line, err=True)) as url:
@@ -246,8 +246,8 @@ async def _database() -> AsyncIterator[Database]:
 
 
 def _keyring() -> KeyRing:
-    from deploy.cli import settings_for
     from deploy.embedded import keyring_for
+    from deploy.terminal import settings_for
 
     return keyring_for(settings_for())
 

@@ -15,8 +15,8 @@ from libs.i18n import gettext as _
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help=_("As JSON, for programs."))] = False) -> None:
     """Checks promises 1–6 on the running system; exits with 1 when one is broken."""
-    from deploy.cli import settings_for
     from deploy.embedded import connected
+    from deploy.terminal import settings_for
     from libs.clock import SystemClock
 
     async def look() -> list[Finding]:

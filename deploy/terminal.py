@@ -1,0 +1,21 @@
+"""What all commands share: a line for the person at the terminal, and the settings."""
+
+import os
+
+from libs.settings import CommonSettings, load
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(line, flush=True)
+
+
+def settings_for(**given: object) -> CommonSettings:
+    """The common settings; `PORT` overrides the port, and the public address follows the port unless it was set."""
+    port = os.environ.get("PORT")
+    if port and "port" not in given:
+        given["port"] = port
+    settings = load(CommonSettings, **given)
+    if "public_base_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"public_base_url": f"http://{settings.host}:{settings.port}"})
+    return settings
