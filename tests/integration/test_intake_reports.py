@@ -67,7 +67,7 @@ async def test_the_smallest_report_is_accepted(desk: Desk):
     envelope = orjson.loads(event["envelope"])
     assert (envelope["type"], envelope["subject"]) == ("tocsin.report.received.v1", told["report_id"])
     assert envelope["data"]["division_code"] == PLACE
-    assert envelope["data"]["danger"] == {flag: "unknown" for flag in Danger}
+    assert envelope["data"]["danger"] == dict.fromkeys(Danger, "unknown")
     assert envelope["data"]["age_bands"] == ["unknown"]
 
 
@@ -212,7 +212,9 @@ async def test_a_new_place_is_known_soon_after_it_was_registered(desk: Desk):
     new = {"current_location": {"division_code": "440304002004"}}
     assert (await desk.send(children=[new])).status_code == 422
     async with desk.db.connection() as c:
-        await c.execute("INSERT INTO directory.divisions VALUES ('440304002004', '新社区', 'community', '440304002', 'Asia/Shanghai', 'x', 'x')")
+        await c.execute(
+            "INSERT INTO directory.divisions VALUES ('440304002004', '新社区', 'community', '440304002', 'Asia/Shanghai', 'x', 'x')"
+        )
         await c.execute("UPDATE directory.version SET version = version + 1")
     desk.clock.advance(seconds=2)
     assert (await desk.send(children=[new])).status_code == 202

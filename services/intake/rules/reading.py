@@ -26,9 +26,10 @@ def sections(content: Mapping[str, Any], reporter: Mapping[str, Any] | None) -> 
         Section(_("Danger"), tuple(_of(content.get("danger", {}), {name: name for name in content.get("danger", {})}, kind="danger"))),
     ]
     for title, part, names in _PARTS:
-        several = content.get(part) or ()
-        for number, one in enumerate(several if isinstance(several, list) else [several], start=1):
-            heading = f"{_(title)} {number}" if len(several) > 1 and isinstance(several, list) else _(title)
+        said = content.get(part)
+        several = said if isinstance(said, list) else [said] if said else []
+        for number, one in enumerate(several, start=1):
+            heading = f"{_(title)} {number}" if len(several) > 1 else _(title)
             found.append(Section(heading, tuple(_of(one, names))))
     found.append(Section(_("Times and references"), tuple(_of(content, _TIMES))))
     if reporter is not None:
@@ -142,7 +143,7 @@ _TIMES = {
     "language": N_("Language"),
 }
 _REPORTER = {
-    "category": N_("Is"),
+    "category": N_("Reporter is"),
     "unit": N_("Kind of unit"),
     "mandated": N_("Must report by law"),
     "organisation": N_("Works at"),

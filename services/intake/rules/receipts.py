@@ -31,7 +31,10 @@ def tidy(typed: str) -> str | None:
     """What somebody typed, as it is hashed: spaces, dashes and case do not matter. None when it cannot be a receipt."""
     if len(typed) > 4 * LENGTH:
         return None
-    code = typed.translate(_SPOKEN).upper()
+    code = typed.translate(_SPOKEN)
+    if not code.isascii():
+        return None
+    code = code.upper()
     return code if len(code) == LENGTH and all(sign in ALPHABET for sign in code) else None
 
 

@@ -27,7 +27,10 @@ def refusal(error: ValidationError) -> TocsinError:
     if found[0]["type"] == "json_invalid":
         reason = str(found[0].get("ctx", {}).get("error", ""))
         return BadRequest("malformed_json", _("The body is not valid JSON (UTF-8): %(reason)s.", reason=reason))
-    return invalid([_field_error(one) for one in found[:ERRORS_MAX]])
+    inside = {one["loc"][:length] for one in found for length in range(1, len(one["loc"]))}
+    # A list whose items are wrong is also found too short, as if they were not there: that would only puzzle the reader.
+    telling = [one for one in found if not (one["type"] == "too_short" and one["loc"] in inside)]
+    return invalid([_field_error(one) for one in telling[:ERRORS_MAX]])
 
 
 def invalid(errors: Sequence[FieldError]) -> Invalid:
