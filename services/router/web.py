@@ -1,12 +1,368 @@
-"""The board and the case page."""
+"""The board of open cases, and the page of one case."""
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from libs.db import Database
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from libs.db import Database, Tx
+from libs.directory.permissions import StaffPrincipal, may, require
+from libs.errors import Forbidden, NotFound, TocsinError
+from libs.i18n import N_, current_locale
+from libs.i18n import gettext as _
+from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier, labels
+from libs.web import identity, templates
+from libs.web.sse import EventStream, Message
+from libs.web.visit import wants_html
+from services.router.handlers import acting, views, words
 from services.router.handlers.desk import Desk
+from services.router.handlers.views import View
+from services.router.rules.acts import REPORTABLE_STEPS, RegradeReason, missing_to_close
+from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, State, Status
+from services.router.rules.ladder import post_of
+from services.router.store import lists
+from services.router.store.lists import BOARD_MAX, Filter
+
+Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
+Said = Annotated[str, Form(max_length=60)]
+Asked = Annotated[str, Query(max_length=40)]
+
+EVENTS = {
+    "report.received": N_("Report received"),
+    "report.viewed": N_("Report read"),
+    "case.opened": N_("Case opened"),
+    "case.report_attached": N_("A further report joined"),
+    "case.assigned": N_("Told"),
+    "case.acknowledged": N_("Acknowledged"),
+    "case.declined": N_("Declined"),
+    "case.escalated": N_("Escalated"),
+    "case.supervised": N_("Supervising posts told"),
+    "case.placed": N_("Placed"),
+    "case.regraded": N_("Grade changed"),
+    "case.step_done": N_("Step done"),
+    "case.closed": N_("Closed"),
+    "deadline.missed": N_("Deadline missed"),
+    "deadline.reminded": N_("Reminded"),
+    "notification.requested": N_("Message asked for"),
+    "notification.submitted": N_("Message handed to the gateway"),
+    "notification.delivered": N_("Message on the phone"),
+    "notification.failed": N_("Message failed"),
+    "officer.replied": N_("Officer replied"),
+}
+BAD = ("deadline.missed", "case.escalated", "case.supervised", "case.declined", "notification.failed")
+GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered")
+FIGURES = {
+    "open": N_("open"),
+    "overdue": N_("overdue"),
+    "waiting": N_("waiting for an answer"),
+    "unplaced": N_("need a place"),
+}
+STATES = {
+    State.ARMED: (N_("running"), "busy"),
+    State.MET: (N_("met"), "ok"),
+    State.FIRED: (N_("missed"), "bad"),
+    State.CANCELLED: (N_("no longer needed"), "idle"),
+}
+ANSWERS = {
+    Answered.TOLD: (N_("no answer yet"), "warn"),
+    Answered.ACKNOWLEDGED: (N_("acknowledged"), "ok"),
+    Answered.DECLINED: (N_("declined"), "bad"),
+    Answered.UNREACHABLE: (N_("could not be reached"), "bad"),
+    Answered.RECALLED: (N_("need not come"), "idle"),
+}
+REGRADE_REASONS = tuple(RegradeReason)
+FAR_FUTURE = "9999"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the board's form says."""
+
+    grade: str = ""
+    status: str = ""
+    division: str = ""
+    overdue: bool = False
+    mine: bool = False
+
+    def wanted(self, who: StaffPrincipal) -> Filter:
+        """As the store takes it; what makes no sense is left out."""
+        return Filter(
+            who.division_code,
+            self.division if self.division.isdigit() and len(self.division) <= 15 else None,
+            self.status if self.status in set(Status) - {Status.CLOSED} else None,
+            self.grade if self.grade in set(Grade) else None,
+            True if self.overdue else None,
+            who.officer_id if self.mine else None,
+        )
+
+    def shows(self, case: CaseState, who: StaffPrincipal) -> bool:
+        """Whether a case that has changed belongs on the board."""
+        return (
+            case.open
+            and (not self.status or case.status == self.status)
+            and (not self.overdue or case.overdue_since is not None)
+            and (not self.mine or who.officer_id is None or case.assignment_of(who.officer_id) is not None)
+        )
+
+
+def _filters(grade: Asked = "", status: Asked = "", division: Asked = "", *, overdue: bool = False, mine: bool = False) -> Filters:
+    return Filters(grade, status, division.strip(), overdue, mine)
+
+
+class Pages:
+    """The pages, and what they need."""
+
+    def __init__(self, desk: Desk, database: Database) -> None:
+        self._desk = desk
+        self._database = database
+
+    def router(self) -> APIRouter:
+        """All pages."""
+        made = APIRouter(include_in_schema=False)
+        made.get("/board")(self.board)
+        made.get("/board/stream")(self.stream)
+        made.get("/cases/{case_id}")(self.case)
+        made.post("/cases/{case_id}/{act}")(self.act)
+        return made
+
+    async def board(self, request: Request, who: Staff, filters: Annotated[Filters, Depends(_filters)]) -> Response:
+        """Every open case in the reader's divisions: who answers for it, by when; overdue first."""
+        require(who, "case.read")
+        async with self._database.connection() as connection:
+            found = await views.board(self._desk, connection, filters.wanted(who))
+            counts = await lists.counts(connection, who.division_code)
+        return templates.render(
+            request,
+            "router/board.html",
+            views=found,
+            counts=counts,
+            figures=[(name, _(text)) for name, text in FIGURES.items()],
+            filters=filters,
+            grades=[("", _("all")), *((grade, labels.label(grade)) for grade in Grade)],
+            statuses=[("", _("all")), *((one, words.status(one)) for one in Status if one is not Status.CLOSED)],
+            stream_url=f"/board/stream?{request.url.query}",
+            most=BOARD_MAX,
+            **_ROW,
+        )
+
+    async def stream(self, who: Staff, filters: Annotated[Filters, Depends(_filters)]) -> Response:
+        """Rows of the board as they change."""
+        require(who, "case.read")
+        wanted = Filter(who.division_code, filters.wanted(who).division, None, filters.wanted(who).grade)
+        row = templates.environment().get_template("router/row.html")
+
+        async def messages() -> AsyncIterator[Message]:
+            async for changed in views.changes(self._desk, self._database, wanted):
+                async with self._database.connection() as connection:
+                    counts = await lists.counts(connection, who.division_code)
+                given = {"now": self._desk.clock.now(), "locale": current_locale(), "principal": who, **_ROW}
+                rows = [
+                    {"id": str(view.case.case_id), "html": row.render(view=view, **given) if filters.shows(view.case, who) else ""}
+                    for view in changed
+                ]
+                yield Message({"rows": rows, "figures": counts}, event="rows")
+
+        return EventStream(messages())
+
+    async def case(self, request: Request, who: Staff, case_id: UUID) -> Response:
+        """The page of a case."""
+        return await self._page(request, who, case_id)
+
+    async def act(
+        self,
+        request: Request,
+        who: Staff,
+        case_id: UUID,
+        act: str,
+        *,
+        step: Said = "",
+        child_sighted: Annotated[bool, Form()] = False,
+        reason: Said = "",
+        result: Said = "",
+        grade: Said = "",
+        division_code: Said = "",
+    ) -> Response:
+        """What the forms of the case page ask for. Done, it leads back to the page; what is not possible is said there."""
+        actor = acting.actor_of(who, None)
+        said = _Said(step, child_sighted, reason, result, grade, division_code)
+        try:
+            asked = _ACTS.get(act)
+            if asked is None:
+                raise NotFound("not_found", _("There is nothing at this address."))
+            async with self._database.transaction() as tx:
+                await asked(self._desk, tx, actor, case_id, said)
+        except TocsinError as problem:
+            if not wants_html(request.headers):
+                raise
+            return await self._page(request, who, case_id, problem)
+        except ValueError:
+            raise Forbidden("unknown_choice", _("This choice does not exist. Reload the page.")) from None
+        return RedirectResponse(f"/cases/{case_id}", status_code=303)
+
+    async def _page(self, request: Request, who: StaffPrincipal, case_id: UUID, problem: TocsinError | None = None) -> Response:
+        async with self._database.connection() as connection:
+            view = await views.one(self._desk, connection, who, case_id)
+            case = view.case
+            officer = await self._desk.directory.officer(connection, case.owner_officer_id) if case.owner_officer_id else None
+            held = await self._desk.directory.posts_of(connection, who.officer_id) if who.officer_id else []
+        assigned = case.assignment_of(who.officer_id) if who.officer_id else None
+        manages = may(who, "case.manage", None if assigned else case.division_code)
+        on_route = any(post_of(view.route, post.post_id) for post in held)
+        missing = missing_to_close(case)
+        return templates.render(
+            request,
+            "router/case.html",
+            status_code=problem.status if problem else 200,
+            problem=problem,
+            view=view,
+            officer=officer,
+            policy_title=self._desk.policy_of(case).title.of(current_locale()),
+            police_missing=Step.POLICE_LINKED in missing,
+            missing=missing,
+            may_act=assigned is not None or manages,
+            acts=_possible(case, who, assigned, manages=manages, holds_post=on_route),
+            may_read_reports=may(who, "report.read", case.division_code),
+            steps=[(step, labels.label(step)) for step in REPORTABLE_STEPS],
+            decline_reasons=[(one, labels.label(one)) for one in DeclineReason],
+            regrade_reasons=[(one, words.grade_reason(one)) for one in REGRADE_REASONS],
+            grades=[(grade, labels.label(grade)) for grade in Grade],
+            results=[(one, labels.label(one)) for one in CloseResult],
+            deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind is not Kind.SUPERVISE],
+            told=[_told(one, view) for one in case.assignments],
+            words=_timeline_words(),
+            grade_reason=words.grade_reason,
+            **_ROW,
+        )
 
 
 def router(desk: Desk, database: Database) -> APIRouter:
     """All pages."""
-    _ = desk, database
-    return APIRouter(include_in_schema=False)
+    return Pages(desk, database).router()
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    step: str
+    child_sighted: bool
+    reason: str
+    result: str
+    grade: str
+    division_code: str
+
+
+_Act = Callable[[Desk, Tx, acting.Actor, UUID, _Said], Awaitable[CaseState]]
+_ACTS: dict[str, _Act] = {
+    "acknowledge": lambda desk, tx, actor, case_id, _said: acting.acknowledge(desk, tx, actor, case_id),
+    "take-over": lambda desk, tx, actor, case_id, _said: acting.take_over(desk, tx, actor, case_id),
+    "decline": lambda desk, tx, actor, case_id, said: acting.decline(desk, tx, actor, case_id, DeclineReason(said.reason)),
+    "steps": lambda desk, tx, actor, case_id, said: acting.step_done(
+        desk, tx, actor, case_id, Step(said.step), done_at=None, child_sighted=said.child_sighted
+    ),
+    "close": lambda desk, tx, actor, case_id, said: acting.close(desk, tx, actor, case_id, CloseResult(said.result)),
+    "regrade": lambda desk, tx, actor, case_id, said: acting.regrade(
+        desk, tx, actor, case_id, Grade(said.grade), reason=RegradeReason(said.reason)
+    ),
+    "place": lambda desk, tx, actor, case_id, said: acting.place(desk, tx, actor, case_id, said.division_code.strip()),
+}
+
+
+def _possible(case: CaseState, who: StaffPrincipal, assigned: Assignment | None, *, manages: bool, holds_post: bool) -> dict[str, bool]:
+    """Which forms the page offers; the handlers decide for good."""
+    owns = case.status is Status.ACKNOWLEDGED and case.owner_officer_id == who.officer_id
+    acts_here = assigned is not None and may(who, "case.act")
+    return {
+        "acknowledge": acts_here and case.status in {Status.OPEN, Status.NEEDS_PLACING},
+        "take_over": case.status is Status.ACKNOWLEDGED and not owns and holds_post and (acts_here or manages),
+        "steps": acts_here,
+        "decline": assigned is not None and assigned.answer is not Answered.DECLINED and acts_here,
+        "regrade": acts_here or manages,
+        "place": manages,
+        "close": acts_here and (owns or manages) and case.status is not Status.OPEN,
+    }
+
+
+def _order(view: View) -> str:
+    """Sorts as the store does: overdue first, the longest overdue at the top, then by what is due next."""
+    case = view.case
+    due = case.next_due
+
+    def text(at: datetime | None) -> str:
+        return at.isoformat() if at else FAR_FUTURE
+
+    return f"{text(case.overdue_since)} {text(due.due_at if due else None)} {case.case_id}"
+
+
+def _status_kind(case: CaseState) -> str:
+    if case.status is Status.ACKNOWLEDGED:
+        return "warn" if case.overdue_since else "ok"
+    if case.status is Status.CLOSED:
+        return "idle"
+    return "bad" if case.overdue_since else "busy"
+
+
+_ROW: dict[str, Any] = {"order": _order, "status_text": words.status, "status_kind": _status_kind}
+
+
+def _deadline(one: Deadline) -> dict[str, Any]:
+    text, look = STATES[one.state]
+    if one.state is State.FIRED and one.done_at is not None:
+        text, look = N_("done late"), "warn"
+    return {
+        "step": one.step,
+        "tier": one.tier,
+        "due_at": one.due_at,
+        "armed": one.armed,
+        "done_at": one.done_at,
+        "provisional": one.provisional,
+        "overdue": one.state is State.FIRED and one.done_at is None and one.kind is Kind.STEP,
+        "text": _(text),
+        "look": look,
+    }
+
+
+def _told(one: Assignment, view: View) -> dict[str, Any]:
+    post = post_of(view.route, one.post_id)
+    text, look = ANSWERS[one.answer]
+    return {
+        "tier": one.tier,
+        "title": post.title(current_locale()) if post else "",
+        "text": _(N_("told to supervise")) if one.supervising and one.answer is Answered.TOLD else _(text),
+        "look": look,
+        "at": one.answered_at or one.told_at,
+    }
+
+
+def _timeline_words() -> dict[str, Any]:
+    return {
+        "events": {name: _(text) for name, text in EVENTS.items()},
+        "bad": BAD,
+        "good": GOOD,
+        "nothing": _("Nothing has been recorded yet."),
+        "tiers": {tier: labels.label(tier) for tier in Tier},
+        "step": {step: labels.label(step) for step in Step},
+        "purpose": {purpose: labels.label(purpose) for purpose in Purpose},
+        "reason": {
+            **{one: labels.label(one) for one in DeclineReason},
+            **{one: words.grade_reason(one) for one in REGRADE_REASONS},
+            **{name: _(text) for name, text in CLIMBS.items()},
+        },
+        "result": {one: labels.label(one) for one in CloseResult},
+    }
+
+
+CLIMBS = {
+    "silence": N_("nobody answered in time"),
+    "declined": N_("declined"),
+    "unreachable": N_("nobody could be reached"),
+    "step_missed": N_("a step was not done in time"),
+    "raised": N_("raised"),
+    "opened": N_("answers for it"),
+    "fan_out": N_("told beside"),
+    "escalated": N_("answers for it now"),
+    "placed": N_("placed"),
+    "regraded": N_("grade changed"),
+}
