@@ -119,7 +119,8 @@ class Desk:
     async def accepted(self, **changes: Any) -> dict[str, Any]:
         answer = await self.send(**changes)
         assert answer.status_code == 202, answer.text
-        return answer.json()
+        told: dict[str, Any] = answer.json()
+        return told
 
     async def tell(self, data: EventData, key: UUID) -> None:
         """Publishes an event as its emitter would."""

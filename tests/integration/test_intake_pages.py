@@ -53,7 +53,8 @@ async def open_case(desk: Desk, report: dict[str, Any], division_code: str = PLA
 async def status(desk: Desk, receipt: str) -> dict[str, Any]:
     answer = await desk.http.get(f"/v1/reports/{receipt}", headers={"Accept-Language": "en"})
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    told: dict[str, Any] = answer.json()
+    return told
 
 
 async def public_form(desk: Desk, **typed: str) -> httpx.Response:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from libs.crypto import Sealer
+from libs.db import Tx
 from libs.terms import AgeBand, Answer, Danger
 from services.intake import store
 from services.intake.handlers.accept import content_aad, reporter_aad
@@ -164,7 +165,7 @@ async def test_one_poisoned_report_fails_alone(desk: Desk, monkeypatch: pytest.M
     """A row that the database refuses must not take down the others of its batch."""
     insert = store.insert_reports
 
-    async def refuse(tx: store.Tx, reports: list[store.NewReport]) -> list[store.StoredReport]:
+    async def refuse(tx: Tx, reports: list[store.NewReport]) -> list[store.StoredReport]:
         if any(report.channel == "bulk" for report in reports):
             raise asyncpg.DataError("poison")
         return await insert(tx, reports)
@@ -179,7 +180,7 @@ async def test_a_commit_whose_answer_got_lost_is_not_written_twice(desk: Desk, m
     insert = store.insert_reports
     calls = 0
 
-    async def lose(tx: store.Tx, reports: list[store.NewReport]) -> list[store.StoredReport]:
+    async def lose(tx: Tx, reports: list[store.NewReport]) -> list[store.StoredReport]:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -197,7 +198,7 @@ async def test_a_commit_whose_answer_got_lost_is_not_written_twice(desk: Desk, m
 
 
 async def test_a_database_that_is_away_is_a_503_that_may_be_repeated(desk: Desk, monkeypatch: pytest.MonkeyPatch):
-    async def away(_tx: store.Tx, _reports: list[store.NewReport]) -> list[store.StoredReport]:
+    async def away(_tx: Tx, _reports: list[store.NewReport]) -> list[store.StoredReport]:
         raise ConnectionResetError
 
     with monkeypatch.context() as patch:

@@ -3,6 +3,7 @@
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -15,7 +16,7 @@ from services.intake.rules import facts, reading, wording
 from services.intake.rules.report import CHILDREN_MAX, EXAMPLES, NARRATIVE_MAX, Part, Report
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
-SMALLEST = EXAMPLES["smallest"]
+SMALLEST: dict[str, Any] = EXAMPLES["smallest"]
 REMOVE = object()
 
 
@@ -273,7 +274,7 @@ def test_who_must_report_and_who_can_be_told(reporter: dict[str, Any] | None, ma
 def test_the_event_is_what_the_catalogue_says():
     """It is built without validation, for speed: so it is validated here."""
     report = read({**EXAMPLES["fuller"], "categories": ["poverty", "poverty"], "occurred_at": "2026-03-01T08:30:00+08:00"})
-    event = facts.received_event(report, facts.UUID(int=7), NOW)
+    event = facts.received_event(report, UUID(int=7), NOW)
     again = type(event).model_validate_json(event.model_dump_json())
     assert again == event
     assert again.categories == ("poverty",)
@@ -291,8 +292,8 @@ def test_everything_that_is_accepted_can_be_read_by_those_who_act_on_it():
 @pytest.mark.parametrize("locale", ["en", "zh_CN"])
 def test_a_report_is_laid_out_in_both_languages(locale: str):
     with use_locale(locale):
-        content = {name: value for name, value in EXAMPLES["fuller"].items() if name != "reporter"}
-        sections = reading.sections(content, EXAMPLES["fuller"]["reporter"])
+        fuller: dict[str, Any] = EXAMPLES["fuller"]
+        sections = reading.sections({name: value for name, value in fuller.items() if name != "reporter"}, fuller["reporter"])
     texts = [text for section in sections for _name, text in section.lines]
     assert "（虚构示例）急诊接诊，伤情与所述经过不符。" in texts
     assert "440304001020 示例路 1 号" in texts

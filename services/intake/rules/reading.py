@@ -8,7 +8,7 @@ from typing import Any
 from libs.i18n import N_, format_time
 from libs.i18n import gettext as _
 from libs.terms.labels import code_label, situation_text
-from services.intake.rules.report import Report, Reporter
+from services.intake.rules.report import Part, Report, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ _PARTS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     (N_("Alleged person"), "alleged_persons", _ALLEGED),
     (N_("Attachment"), "attachments", _ATTACHMENT),
 )
-COVERED = {
+COVERED: dict[type[Part], set[str]] = {
     Report: {*_WHAT, *_TIMES, "danger", "reporter", *(part for _title, part, _names in _PARTS)},
     Reporter: set(_REPORTER),
 }
