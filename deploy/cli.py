@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import rich_utils
 
 from deploy.terminal import say, settings_for
 from libs.i18n import gettext as _
@@ -118,8 +119,12 @@ def demo_day(
 def main() -> None:
     """Runs the command line; a wrong setting is one line, not a traceback."""
     _add_parts()
+    rich_utils.ARGUMENTS_PANEL_TITLE = _("Arguments")
+    rich_utils.OPTIONS_PANEL_TITLE = _("Options")
+    rich_utils.COMMANDS_PANEL_TITLE = _("Commands")
+    rich_utils.ERRORS_PANEL_TITLE = _("Error")
     try:
-        app()
+        app(prog_name="tocsin")
     except SettingsError as error:
         print(f"tocsin: {error}", file=sys.stderr)
         raise SystemExit(2) from None
