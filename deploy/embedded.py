@@ -6,7 +6,7 @@ The same services, built by the same builders, run as separate processes with `t
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,7 +45,7 @@ SANDBOX_NUMBER = "+860019999999"
 """The number that the sandbox sends from: like all demo numbers, one that nobody can own."""
 
 Say = Callable[[str], None]
-Beside = Callable[[DemoAccess], Awaitable[None]]
+Beside = Callable[[DemoAccess], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
