@@ -11,12 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import services.router.app
-
 import services.audit.app
 import services.directory.app
 import services.intake.app
 import services.notifier.app
+import services.router.app
 from deploy.demo.directory import DemoAccess, load_demo
 from deploy.demo.owners import owners
 from deploy.doctor import doctor_job

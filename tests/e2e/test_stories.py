@@ -6,7 +6,9 @@ Grade II by futian_2022: community 30 min, street 30 min, district 60 min; on si
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from libs.directory.read import Directory
 from tests.support.world import World
 
 NANYUAN = "440304001020"
@@ -194,9 +196,6 @@ async def _open(world: World, **changes: Any) -> dict[str, Any]:
 
 
 async def _phone_of(world: World, officer_id: str) -> str:
-    from libs.crypto import BlindIndex, Sealer
-    from libs.directory.read import Directory
-
-    directory = Directory(BlindIndex(world.keyring, "contact-phone"), Sealer(world.keyring))
+    directory = Directory.under(world.keyring)
     async with world.db.transaction() as tx:
-        return (await directory.contacts(tx, officer_id))[0].phone
+        return (await directory.contacts(tx, UUID(officer_id)))[0].phone
