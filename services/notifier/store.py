@@ -1,7 +1,7 @@
 """Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -57,6 +57,9 @@ class Waiting:
     since: datetime
 
 
+_SUBJECT_FIELDS = tuple(field.name for field in fields(Subject))
+"""The columns of a subject, in the order of the statements below."""
+
 _ADD = """
 INSERT INTO notifier.notifications (
     notification_id, case_id, code, grade, division_code, tier, post_id, officer_id, purpose, step, deadline_at, priority,
@@ -68,10 +71,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 ON CONFLICT (notification_id) DO NOTHING
 """
 
-_SUBJECT = """
-n.notification_id, n.case_id, n.code, n.grade, n.division_code, n.tier, n.post_id, n.officer_id, n.purpose, n.step, n.deadline_at,
-n.priority, n.requested_at, n.cause_id, n.correlation_id, n.traceparent
-"""
+_SUBJECT = ", ".join(f"n.{name}" for name in _SUBJECT_FIELDS)
 _STATE = """
 n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason
 """
@@ -191,34 +191,8 @@ FROM notifier.attempts WHERE notification_id = ANY ($1::uuid[]) ORDER BY started
 
 async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) -> None:
     """Queues notifications; those that are known already stay as they are."""
-    columns = list(
-        zip(
-            *(
-                (
-                    s.notification_id,
-                    s.case_id,
-                    s.code,
-                    s.grade,
-                    s.division_code,
-                    s.tier,
-                    s.post_id,
-                    s.officer_id,
-                    s.purpose,
-                    s.step,
-                    s.deadline_at,
-                    s.priority,
-                    s.requested_at,
-                    s.cause_id,
-                    s.correlation_id,
-                    s.traceparent,
-                )
-                for s in subjects
-            ),
-            strict=True,
-        )
-    )
-    if columns:
-        await tx.execute(_ADD, *columns, now)
+    if subjects:
+        await tx.execute(_ADD, *([getattr(one, field) for one in subjects] for field in _SUBJECT_FIELDS), now)
 
 
 async def claim_due(tx: Tx, now: datetime, limit: int) -> list[tuple[Subject, Notification]]:
@@ -228,29 +202,23 @@ async def claim_due(tx: Tx, now: datetime, limit: int) -> list[tuple[Subject, No
 
 async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
     """Writes attempts that are about to be made."""
-    columns = list(
-        zip(
-            *(
-                (
-                    b.attempt.attempt_id,
-                    b.notification_id,
-                    b.attempt.contact_id,
-                    b.attempt.gateway,
-                    b.attempt.channel,
-                    b.template_id,
-                    b.body,
-                    b.attempt.state,
-                    b.possible_duplicate,
-                    b.attempt.started_at,
-                    b.attempt.check_at,
-                )
-                for b in beginnings
-            ),
-            strict=True,
-        )
+    if not beginnings:
+        return
+    attempts = [one.attempt for one in beginnings]
+    await tx.execute(
+        _BEGIN,
+        [one.attempt_id for one in attempts],
+        [one.notification_id for one in beginnings],
+        [one.contact_id for one in attempts],
+        [one.gateway for one in attempts],
+        [one.channel for one in attempts],
+        [one.template_id for one in beginnings],
+        [one.body for one in beginnings],
+        [one.state for one in attempts],
+        [one.possible_duplicate for one in beginnings],
+        [one.started_at for one in attempts],
+        [one.check_at for one in attempts],
     )
-    if columns:
-        await tx.execute(_BEGIN, *columns)
 
 
 async def lock_attempts(tx: Tx, attempt_ids: Iterable[UUID]) -> dict[UUID, tuple[Subject, Notification, Attempt]]:
