@@ -35,8 +35,9 @@ DISTRICT = "440304"
 STREET = "440304001"
 COMMUNITY = "440304001020"
 ACTOR = Actor("demo")
-RANKS: tuple[tuple[Rank, str], ...] = (("primary", "甲"), ("deputy", "乙"))
-ENDINGS = ("社区居委会", "居委会", "社区", "街道", "区")
+RANKS: tuple[Rank, ...] = ("primary", "deputy")
+SIGNS = "甲乙丙丁戊己庚辛壬癸"
+"""Two for each post of a place."""
 VOICE_ROLES = ("district_center", "district_office", DISPATCH_DESK)
 """Whose holders can also be called."""
 CLIENT = "demo"
@@ -115,14 +116,9 @@ def officer_id(division_code: str, role: str, rank: Rank) -> UUID:
     return UUID(hashlib.md5(f"tocsin-demo-officer:{division_code}:{role}:{rank}".encode(), usedforsecurity=False).hexdigest())
 
 
-def officer_name(division_name: str, rank_sign: str) -> str:
-    """示例·南园甲: the place and a sign, never a name that somebody could have."""
-    short = division_name
-    for ending in ENDINGS:
-        if short.endswith(ending) and len(short) > len(ending) + 1:
-            short = short.removesuffix(ending)
-            break
-    return f"示例·{short}{rank_sign}"
+def officer_name(division_name: str, position: int, rank: Rank) -> str:
+    """示例·南园社区甲: the place and a sign, never a name that somebody could have."""
+    return f"示例·{division_name.removesuffix('居委会')}{SIGNS[((position - 1) * len(RANKS) + RANKS.index(rank)) % len(SIGNS)]}"
 
 
 def phone(number: int) -> str:
@@ -137,7 +133,7 @@ async def _load_places(context: Context, database: Database) -> None:
             await import_register(tx, file, now=now, actor=ACTOR, with_posts=True)
         existing = {row["officer_id"] for row in await people.officers(tx, DISTRICT, None, OFFICERS_MAX)}
         posts = [post for post in await people.posts_under(tx, DISTRICT, OFFICERS_MAX) if (post.role, post.position) in STANDARD]
-        wanted = [_Person(post, rank, sign) for post in posts for rank, sign in RANKS]
+        wanted = [_Person(post, rank) for post in posts for rank in RANKS]
         missing = [(number, person) for number, person in enumerate(wanted, start=1) if person.officer_id not in existing]
         for number, person in missing:
             await _add_officer(tx, context, person, phone(number))
@@ -149,7 +145,6 @@ async def _load_places(context: Context, database: Database) -> None:
 class _Person:
     post: people.PostPlace
     rank: Rank
-    sign: str
 
     @property
     def officer_id(self) -> UUID:
@@ -159,7 +154,7 @@ class _Person:
 async def _add_officer(tx: Tx, context: Context, person: _Person, number: str) -> None:
     now, post = context.clock.now(), person.post
     blind, sealer = BlindIndex(context.keyring, PHONE_INDEX), Sealer(context.keyring)
-    name = officer_name(post.division_name, person.sign)
+    name = officer_name(post.division_name, post.position, person.rank)
     await people.add_officer(tx, officer_id=person.officer_id, name=name, language="zh_CN", division_code=post.division_code, now=now)
     for priority, channel in enumerate(("sms", "voice") if post.role in VOICE_ROLES else ("sms",), start=1):
         contact_id = new_id()

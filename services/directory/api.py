@@ -26,6 +26,7 @@ from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page
 from libs.web.problems import responses
 from services.directory.handlers import people
 from services.directory.handlers.views import OfficerView, actor_of, officers_shown, require_officer, require_post
+from services.directory.rules import TITLE_LENGTH_MAX
 from services.directory.store import people as people_store
 from services.directory.store import register
 
@@ -123,8 +124,8 @@ class ContactChange(Body):
 class PostIn(Body):
     division_code: str = Field(pattern=r"^[0-9]{2,15}$")
     role: str = Field(max_length=40)
-    title_zh: str | None = Field(default=None, max_length=people.TITLE_LENGTH_MAX)
-    title_en: str | None = Field(default=None, max_length=people.TITLE_LENGTH_MAX)
+    title_zh: str | None = Field(default=None, max_length=TITLE_LENGTH_MAX)
+    title_en: str | None = Field(default=None, max_length=TITLE_LENGTH_MAX)
 
 
 class HolderIn(Body):

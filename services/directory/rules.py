@@ -164,7 +164,7 @@ USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 256
 CLIENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{1,63}")
-OFFICER_NAME_LENGTH_MAX = 60
+TITLE_LENGTH_MAX = 60
 
 
 def locked_until(failures: int, now: datetime) -> datetime | None:
@@ -191,11 +191,11 @@ def check_password(password: str) -> str:
     return password
 
 
-def check_officer_name(name: str) -> str:
-    """An officer's name as it is stored; `Invalid` when it is empty, too long or not printable."""
+def check_title(name: str, field: str = "name") -> str:
+    """A name or title as it is stored; `Invalid` when it is empty, too long or not printable."""
     bare = " ".join(name.split())
-    if not bare or len(bare) > OFFICER_NAME_LENGTH_MAX or not bare.isprintable():
-        raise Invalid("bad_name", _("A name has 1 to %(max)s characters.", max=OFFICER_NAME_LENGTH_MAX), field="name")
+    if not bare or len(bare) > TITLE_LENGTH_MAX or not bare.isprintable():
+        raise Invalid("bad_name", _("A name has 1 to %(max)s characters.", max=TITLE_LENGTH_MAX), field=field)
     return bare
 
 

@@ -113,7 +113,7 @@ class Pages:
         self,
         request: Request,
         who: Staff,
-        code: Annotated[str, Query(max_length=15)] = "",
+        code: Annotated[str, Query(pattern=r"^[0-9]{0,15}$")] = "",
         q: Annotated[str, Query(max_length=100)] = "",
     ) -> Response:
         return await self._page(request, who, code, q=q)

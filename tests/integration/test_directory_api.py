@@ -71,6 +71,7 @@ async def test_what_is_asked_wrongly(desk: Desk) -> None:
         "/v1/posts/nonsense": 422,
         f"/v1/officers/{UUID(int=0)}": 404,
         "/v1/officers?cursor=WzFd": 422,
+        "/directory?code=%00": 401,
     }
     answers = {path: (await desk.http.get(path, headers=desk.bearer)).status_code for path in asked}
     assert answers == asked
@@ -87,7 +88,7 @@ async def test_posts_of_a_place_and_of_what_it_lies_in(desk: Desk) -> None:
 
 async def test_officers_are_shown_with_masked_numbers(desk: Desk) -> None:
     officer = await get(desk, f"/v1/officers/{OFFICER}")
-    assert officer["name"] == "示例·南园甲"
+    assert officer["name"] == "示例·南园社区甲"
     (contact,) = officer["contacts"]
     assert contact["phone"].startswith("+86***")
     assert contact["phone"].count("*") == 9
@@ -212,7 +213,10 @@ WRONG_CHANGES: list[tuple[str, str, dict[str, object], int, str | None]] = [
     ("PUT", "HOLDER", {"rank": "third"}, 422, "rank"),
     ("PUT", "HOLDER", {"valid_from": "2026-11-23T04:00:00"}, 422, "valid_from"),
     ("PUT", "HOLDER", {"valid_to": "2020-01-01T00:00:00Z"}, 422, "valid_to"),
+    ("PUT", "HOLDER", {"valid_to": "9999-12-31T23:59:59-14:00"}, 422, "valid_to"),
+    ("PUT", "HOLDER", {"valid_from": "9999-12-31T23:59:59-14:00"}, 422, "valid_from"),
     ("PUT", "NOBODY", {}, 404, None),
+    ("POST", "/v1/posts", {"division_code": COMMUNITY, "role": "grid_worker", "title_zh": "员\x00"}, 422, "title_zh"),
 ]
 
 

@@ -47,8 +47,8 @@ async def test_a_supervisor_walks_down_the_tree_and_changes_nothing(desk: Desk) 
     assert "福田区" in top
     assert f"/directory?code={STREET}" in top
     community = await page(desk, f"/directory?code={COMMUNITY}")
-    assert "示例·南园甲" in community
-    assert "示例·南园乙" in community
+    assert "示例·南园社区甲" in community
+    assert "示例·南园社区乙" in community
     assert "+86*********" in community
     assert '<form method="post" action="/directory' not in community
     assert "广东省" not in community  # beyond what a district's supervisor looks after

@@ -89,7 +89,7 @@ async def test_a_phone_leads_to_its_officer_however_it_is_written(desk: Desk) ->
         assert await desk.directory.officers_by_phone(tx, "+860099999999") == []
         found = await desk.directory.officer(tx, officer)
         assert found is not None
-        assert found.name == "示例·福田甲"
+        assert found.name == "示例·福田区甲"
         assert [post.role for post in await desk.directory.posts_of(tx, officer)] == ["district_center"]
 
 

@@ -117,7 +117,7 @@ def test_what_cannot_be_a_password(password: str) -> None:
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61, "a\x00b"])
 def test_what_cannot_be_an_officers_name(name: str) -> None:
     with pytest.raises(Invalid):
-        rules.check_officer_name(name)
+        rules.check_title(name)
 
 
 @pytest.mark.parametrize(

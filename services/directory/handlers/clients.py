@@ -44,7 +44,7 @@ async def create_client(
     if channel is not None and channel not in list(Channel):
         raise Invalid("unknown_channel", _("There is no channel of this name. Known: %(known)s", known=", ".join(Channel)), field="channel")
     bare = rules.check_client_id(client_id)
-    if not await store.add_client(tx, client_id=bare, name=rules.check_officer_name(name), scopes=wanted, channel=channel, now=now):
+    if not await store.add_client(tx, client_id=bare, name=rules.check_title(name), scopes=wanted, channel=channel, now=now):
         raise Conflict("client_exists", _("There is a client of this name already. Use `keys rotate` to give it a new key."))
     made = await _add_key(tx, keyring, bare, now, expires_at)
     await changed(tx, actor, "client.created", now, subject_id=bare, details={"scopes": wanted, "key_id": made.key_id})

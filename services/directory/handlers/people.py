@@ -1,6 +1,6 @@
 """Posts, officers, contacts and duty: each use case is one change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -17,12 +17,12 @@ from libs.events import new_id
 from libs.i18n import gettext as _
 from libs.service import Tick
 from services.directory.handlers.changes import ROSTER, Actor, changed
-from services.directory.rules import check_officer_name, post_id
+from services.directory.rules import check_title, post_id
 from services.directory.store import people as store
 from services.directory.store.changes import hold_version
 
 ROSTER_BATCH_MAX = 200
-TITLE_LENGTH_MAX = 60
+ROSTER_AHEAD_MAX = timedelta(days=36_525)
 
 
 async def add_post(
@@ -42,7 +42,7 @@ async def add_post(
         raise Invalid("unknown_role", _("There is no role of this name. Known: %(roles)s", roles=", ".join(POST_ROLES)), field="role")
     if await directory.division(tx, division_code) is None:
         raise Invalid("unknown_division", _("This division code is not in the register."), field="division_code")
-    titles = (title_zh or known.zh)[:TITLE_LENGTH_MAX], (title_en or known.en)[:TITLE_LENGTH_MAX]
+    titles = check_title(title_zh or known.zh, "title_zh"), check_title(title_en or known.en, "title_en")
     position = await store.last_position(tx, division_code) + 1
     made = post_id(division_code, role, position)
     if not await store.add_post(tx, post_id=made, division_code=division_code, role=known, titles=titles, position=position):
@@ -53,7 +53,7 @@ async def add_post(
 
 async def add_officer(tx: Tx, directory: Directory, *, name: str, language: str, division_code: str, now: datetime, actor: Actor) -> UUID:
     """A new officer, active, without contacts or posts yet."""
-    bare = check_officer_name(name)
+    bare = check_title(name)
     if division_code and await directory.division(tx, division_code) is None:
         raise Invalid("unknown_division", _("This division code is not in the register."), field="division_code")
     officer_id = new_id()
@@ -75,7 +75,7 @@ async def change_officer(
     """Renames, or takes out of or back into service: an officer who is not active is never told of a case. What is None stays."""
     row = await _officer(tx, officer_id)
     after = (
-        row["name"] if name is None else check_officer_name(name),
+        row["name"] if name is None else check_title(name),
         row["language"] if language is None else language,
         row["active"] if active is None else active,
     )
@@ -144,6 +144,9 @@ async def set_holder(
     division_code = await _post_place(tx, post_id)
     await _officer(tx, officer_id)
     start = max(valid_from or now, now)
+    for field, at in (("valid_from", start), ("valid_to", valid_to)):
+        if at is not None and at - now > ROSTER_AHEAD_MAX:
+            raise Invalid("bad_period", _("A roster reaches at most %(days)s days ahead.", days=ROSTER_AHEAD_MAX.days), field=field)
     if valid_to is not None and valid_to <= start:
         raise Invalid("bad_period", _("The end must come after the beginning."), field="valid_to")
     state = "planned" if start > now else "current"

@@ -86,9 +86,12 @@ async def place(tx: Tx, directory: Directory, sealer: Sealer, code: str, scope: 
     own = [post for post in route.posts if post.division_code == code]
     above = [post for post in route.posts if post.division_code != code]
     rows = await people.officers_at(tx, ancestor_codes(code), OFFICERS_MAX)
-    listed = {row["officer_id"] for row in rows}
-    holding = {holder.officer_id for post in own for holder in post.holders} - listed
-    rows += await people.officers_by_id(tx, sorted(holding)) if holding else []
+    holding = [holder.officer_id for post in own for holder in post.holders]
+    elsewhere = set(holding) - {row["officer_id"] for row in rows}
+    rows += await people.officers_by_id(tx, sorted(elsewhere)) if elsewhere else []
+    # Who holds a post here comes first, in the order of the posts.
+    rank = {officer_id: place for place, officer_id in enumerate(holding)}
+    rows.sort(key=lambda row: rank.get(row["officer_id"], len(rank)))
     officers = {officer.officer_id: officer for officer in await officers_shown(tx, sealer, rows)}
     below = [division_of(row) for row in await register.children(tx, code, "", CHILDREN_MAX)]
     reached = await people.reached_at(tx, [division.code for division in below])
