@@ -10,11 +10,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from libs.db.migrations import migrate
+from libs.events.tables import Xid8
+
+ischema_names["xid8"] = Xid8  # SQLAlchemy does not know the type by itself
 
 ROOMS = {
     "bus": "libs.events.tables",
