@@ -1,7 +1,7 @@
 """What people read: cases with the names of their places and posts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -82,7 +82,7 @@ async def board(desk: Desk, tx: Tx, wanted: Filter) -> list[View]:
     return await views(desk, tx, list((await store.read(tx, ids)).values()))
 
 
-async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncIterator[list[View]]:
+async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncGenerator[list[View], None]:
     """Cases as they change, from now on: at once when they change in this process, within a second when in another.
 
     Closed cases are among them, so that a board can let them go.

@@ -147,7 +147,8 @@ class Draft:
         case.status = Status.OPEN
         self.disarm(Kind.ACKNOWLEDGE, Kind.SUPERVISE)
         if seat is None:
-            self._wait_for_somebody(tiers)
+            self._rest_on_first_post()
+            self.arm_acknowledge(case.tier or self.policy.tiers[-1])
             return
         self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=off_ladder)
         window = self.arm_acknowledge(seat.tier)
@@ -183,6 +184,8 @@ class Draft:
             self.say(CaseAssigned, at=seat, accountable=True, reason="opened")
             self.assign(seat)
             self.notify(Purpose.ASSIGN, seat, step=Step.DISPATCH, deadline_at=dispatch.due_at)
+        else:
+            self._rest_on_first_post()
 
     def climb(self, reason: Climbing, *, step: Step = Step.ACKNOWLEDGE) -> bool:
         """The next reachable rung becomes accountable, at once; above the top one, supervise (DESIGN section 7, "Exact meaning").
@@ -306,14 +309,13 @@ class Draft:
             self.assign(seat)
             self.notify(Purpose.ESCALATE, seat, step=Step.ACKNOWLEDGE)
 
-    def _wait_for_somebody(self, tiers: tuple[Tier, ...]) -> None:
-        """Nobody at all can be reached for the place: the case rests on the first post there is, and is tried again each window."""
+    def _rest_on_first_post(self) -> None:
+        """Nobody at all can be reached for the place: the case rests on the first post there is, until somebody can."""
+        case = self.case
         post: Post | None = next(iter(self.route.posts), None)
         if post is not None:
-            case = self.case
             case.owner_post_id, case.owner_division_code, case.tier, case.off_ladder = post.post_id, post.division_code, post.tier, True
             case.owner_officer_id = post.holders[0].officer_id if post.holders else None
-        self.arm_acknowledge(tiers[0] if tiers else self.policy.tiers[-1])
 
     @property
     def recalls(self) -> bool:

@@ -84,8 +84,8 @@ class _Year(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     src: str
-    off: tuple[date, ...]
-    work: tuple[date, ...] = ()
+    holidays: tuple[date, ...]
+    worked: tuple[date, ...] = ()
 
 
 class _Notices(BaseModel):
@@ -102,7 +102,7 @@ def load_calendar(path: Path = FOLDER / "calendar" / "cn.yaml") -> WorkCalendar:
     except ValidationError as error:
         reasons = [f"{path.name}:{_line(root, one['loc'])}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
-    return WorkCalendar({year: Notice(frozenset(notice.off), frozenset(notice.work)) for year, notice in years.items()})
+    return WorkCalendar({year: Notice(frozenset(notice.holidays), frozenset(notice.worked)) for year, notice in years.items()})
 
 
 class _Loader(yaml.SafeLoader):
@@ -116,6 +116,13 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _as_text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)  # dates are read, and complained about, by the model
 
 
 def _read(path: Path) -> tuple[Any, yaml.Node | None]:

@@ -17,8 +17,7 @@ T0 = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # a Wednesday, 10:00 in Shenzhen
 COMMUNITY, STREET, DISTRICT, CITY, PROVINCE = "440304001020", "440304001", "440304", "4403", "44"
 BOOK = load_book()
 CALENDAR = load_calendar()
-FUTIAN = BOOK.get("futian_2022")
-assert FUTIAN
+FUTIAN = BOOK.in_force(COMMUNITY, T0)
 NAMES = UUID(int=7)
 
 DIVISIONS = (
@@ -98,9 +97,6 @@ class Story:
         self.events += [(int(minute) if minute == int(minute) else minute, event) for event in outcome.events]
         self.case = outcome.after
         return outcome.after
-
-    def do(self, act: Any, *args: Any, **kwargs: Any) -> CaseState:
-        return self.take(act(self.case, *args, self.moment, **kwargs))
 
     def until(self, minute: float) -> "Story":
         """Lets time pass; everything due on the way fires at its very instant."""

@@ -1,0 +1,152 @@
+"""Policy files: the built-in ones say what rules.yaml says; a wrong one is named with file, line and reason; the nearest ancestor wins."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.terms import Grade, Step, Tier
+from services.router.rules.policy import FanOut, format_duration, parse_duration
+from services.router.rules.policy_files import FOLDER, PolicyFileError, load, load_book, load_calendar
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+BOOK = load_book()
+
+
+def test_the_nearest_ancestor_wins() -> None:
+    assert BOOK.in_force("440304001020", NOW).id == "futian_2022"
+    assert BOOK.in_force("440304", NOW).id == "futian_2022"
+    assert BOOK.in_force("440305001001", NOW).id == "national"
+    assert BOOK.in_force("4403", NOW).id == "national"
+    assert BOOK.in_force("", NOW).id == "national"
+
+
+def test_a_policy_is_in_force_from_its_first_day_in_the_divisions_zone() -> None:
+    new_year_in_shenzhen = datetime(2021, 12, 31, 16, 0, tzinfo=UTC)
+    assert BOOK.in_force("440304", new_year_in_shenzhen).id == "futian_2022"
+    assert BOOK.in_force("440304", new_year_in_shenzhen - timedelta(seconds=1)).id == "national"
+
+
+def test_a_case_finds_its_own_version_or_the_newest_there_is() -> None:
+    for version in (1, 99):
+        found = BOOK.get("futian_2022", version)
+        assert found is not None
+        assert found.stamp == "futian_2022@1"
+    assert BOOK.get("unheard_of") is None
+
+
+def test_futian_has_the_numbers_of_the_sources() -> None:
+    policy = BOOK.get("futian_2022")
+    assert policy is not None
+    assert policy.tiers == (Tier.COMMUNITY, Tier.STREET, Tier.DISTRICT)
+    assert policy.remind_at == (0.5, 0.8)
+    assert [policy.grades[grade].fan_out for grade in Grade] == [FanOut.ALL_TIERS, FanOut.FIRST_AND_NEXT, FanOut.FIRST, FanOut.FIRST]
+    minutes = {grade: [policy.ack_window(grade, tier).total_seconds() / 60 for tier in policy.tiers] for grade in Grade}
+    assert minutes == {Grade.I: [10, 10, 10], Grade.II: [30, 30, 60], Grade.III: [240, 240, 480], Grade.IV: [1440, 1440, 2880]}
+    hours = {grade: [policy.grades[grade].steps[step].d.total_seconds() / 3600 for step in policy.grades[grade].steps] for grade in Grade}
+    assert hours[Grade.I] == [0, 1, 2, 24, 72, 360]
+    assert hours[Grade.II] == [1, 4, 24, 72, 168, 360]
+    assert hours[Grade.III] == [2, 24, 72, 168, 720]
+    assert hours[Grade.IV] == [24, 72, 168, 360, 1440]
+    assert Step.CASE_CONFERENCE not in policy.grades[Grade.III].steps
+    assert (policy.supervise.roles, policy.supervise.rounds) == (("district_office", "procurator"), 3)
+
+
+@pytest.mark.parametrize("text", ["PT0S", "PT10M", "PT1H", "PT24H", "PT72H", "P5D", "P15D", "PT1H30M"])
+def test_durations_read_back(text) -> None:
+    assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "10M", "P1M", "P1Y", "PT1.5H", "-PT1H", "P1DT", 10, None])
+def test_lengths_that_are_none_are_refused(text) -> None:
+    with pytest.raises(ValueError, match="ISO 8601"):
+        parse_duration(text)
+
+
+RUNG = "  - {{tier: {}, name: {{zh: 某, en: S}}, roles: [a]}}\n"
+START = "extends: national\nid: mine\nversion: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "mine.yaml:1: must hold"),
+        ("a: [", "mine.yaml:1: "),
+        ("extends: national\nid: mine\nversion: 1\nversion: 2\n", "mine.yaml:4: 'version' is given twice"),
+        ("extends: nobody\nid: mine\n", "mine.yaml:1: extends: there is no nobody.yaml"),
+        ("id: mine\nextends: ../secrets\n", "mine.yaml:2: extends: must be the name"),
+        (START + "colour: red\n", "mine.yaml:4: colour: is not a key that a policy knows"),
+        (START + "remind_at: [0.8, 0.5]\n", "remind_at: fractions must ascend"),
+        (START + "remind_at:\n  - 0.5\n  - 1.5\n", "mine.yaml:6: remind_at.1: Input should be less than 1"),
+        (
+            START + "grades:\n  I:\n    steps:\n      on_site: {d: soon, src: default}\n",
+            "mine.yaml:7: grades.I.steps.on_site.d: must be an ISO 8601 duration",
+        ),
+        (START + "grades:\n  I:\n    steps:\n      acknowledge: {d: PT1H, src: default}\n", "acknowledge has no step deadline"),
+        (START + "grades:\n  V: {}\n", "mine.yaml:5: grades.V: Input should be 'I', 'II', 'III' or 'IV'"),
+        (
+            START + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [a]}\n  - {tier: community}\n",
+            "mine.yaml:6: ",
+        ),
+        (
+            START
+            + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [a]}\n  - {tier: community, name: {zh: 社, en: C}, roles: [b]}\n",
+            "rungs must stand from the lowest",
+        ),
+        (START + "bind: [{division: futian, since: 2022-01-01}]\n", "mine.yaml:4: bind.0.division"),
+        (START + "supervise: {roles: [], rounds: 3}\n", "mine.yaml:4: supervise.roles"),
+    ],
+)
+def test_a_wrong_file_is_named_with_line_and_reason(tmp_path: Path, text, complaint) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PolicyFileError) as refused:
+        load(path)
+    assert complaint in str(refused.value)
+
+
+def test_files_that_extend_each_other_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("extends: two\n", encoding="utf-8")
+    (tmp_path / "two.yaml").write_text("extends: one\n", encoding="utf-8")
+    with pytest.raises(PolicyFileError, match="circle"):
+        load(tmp_path / "one.yaml")
+
+
+def test_a_file_that_is_no_text_or_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PolicyFileError, match=r"mine.yaml:1: is not UTF-8"):
+        load(tmp_path / "mine.yaml")
+    with pytest.raises(PolicyFileError, match=r"gone.yaml:1: cannot be read"):
+        load(tmp_path / "gone.yaml")
+
+
+def test_further_policies_join_the_built_in_ones(tmp_path: Path) -> None:
+    (tmp_path / "pilot.yaml").write_text(
+        "extends: futian_2022\nid: pilot\nversion: 1\nbind:\n  - {division: '440304001020', since: 2026-01-01, until: 2026-07-01}\n",
+        encoding="utf-8",
+    )
+    book = load_book([tmp_path])
+    assert book.in_force("440304001020", NOW).id == "pilot"
+    assert book.in_force("440304001021", NOW).id == "futian_2022"
+    assert book.in_force("440304001020", NOW + timedelta(days=180)).id == "futian_2022"
+
+
+def test_two_files_with_one_version_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "again.yaml").write_text((FOLDER / "futian_2022.yaml").read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(PolicyFileError, match="already defined"):
+        load_book([tmp_path])
+
+
+def test_a_wrong_calendar_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cn.yaml"
+    path.write_text("notices:\n  2027:\n    src: somewhere\n    holidays: [2027-13-01]\n", encoding="utf-8")
+    with pytest.raises(PolicyFileError, match=r"cn.yaml:4: notices.2027.holidays.0"):
+        load_calendar(path)
+
+
+def test_the_notice_of_a_year_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cn.yaml"
+    path.write_text("notices:\n  2027:\n    src: 通知\n    holidays: [2027-01-01]\n    worked: [2027-01-09]\n", encoding="utf-8")
+    calendar = load_calendar(path)
+    assert not calendar.is_provisional(2027)
+    assert calendar.is_working(date(2027, 1, 9))
