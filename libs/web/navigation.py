@@ -50,6 +50,6 @@ _ENTRIES: Final = (
     ("/report", N_("New report"), _may("report.create")),
     ("/board", N_("Board"), _may("case.read")),
     ("/response-times", N_("Response times"), _may("audit.read")),
-    ("/directory", N_("Directory"), _may("directory.manage")),
+    ("/directory", N_("Directory"), _may("directory.read")),
     ("/sandbox", N_("Phones"), _sandbox),
 )
