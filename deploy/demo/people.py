@@ -166,7 +166,7 @@ def _child(division_code: str, random: Random) -> dict[str, Any]:
 
 
 Nature = Literal["prompt", "busy", "sleeper", "refuser", "absent"]
-_NATURES: Mapping[Nature, float] = {"prompt": 52, "busy": 27, "sleeper": 11, "refuser": 5, "absent": 5}
+_NATURES: Mapping[Nature, float] = {"prompt": 48, "busy": 27, "sleeper": 11, "refuser": 8, "absent": 6}
 _PATIENCE_S: Mapping[Nature, float] = {"prompt": 150, "busy": 900, "sleeper": 600, "refuser": 240, "absent": 0}
 """The median time until each kind answers an SMS."""
 
@@ -195,7 +195,7 @@ class Officer:
             return None
         if again and random.random() < 0.4:
             return None
-        answer: Literal["acknowledge", "decline"] = "decline" if self.nature == "refuser" and random.random() < 0.5 else "acknowledge"
+        answer: Literal["acknowledge", "decline"] = "decline" if self.nature == "refuser" and random.random() < 0.6 else "acknowledge"
         return Reaction(answer, lognormal(_PATIENCE_S[self.nature] or 1200, 0.8, random))
 
 

@@ -31,6 +31,8 @@ TRIES_MAX = 10
 RETRY_S = 0.5
 POLL_S = 0.5
 PROGRESS_S = 5.0
+UNTIMED_S = 4 * 3600.0
+"""How long people have for what no policy sets a deadline for."""
 LOOK_S = 60.0
 LOOK_MAX_S = 1800.0
 PLACES_MAX = 2000
@@ -89,6 +91,8 @@ class _Case:
     case_id: UUID | None = None
     officer_id: str | None = None
     deadlines: dict[str, datetime] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+    """Steps without which the case cannot be closed."""
     looked: int = 0
 
 
@@ -268,6 +272,7 @@ class Play:
             case.officer_id = (item.get("owner") or {}).get("officer_id")
             for deadline in item["deadlines"]:
                 case.deadlines.setdefault(deadline["step"], datetime.fromisoformat(deadline["due_at"]))
+            case.asked = frozenset(item["missing_to_close"])
             if item["status"] == "closed":
                 return
             if item["status"] == "acknowledged":
@@ -284,9 +289,9 @@ class Play:
         seen_s = self.now_s
         for visit in people.work(case.random):
             due_at = case.deadlines.get(visit.step)
-            if due_at is None and visit.step != "on_site":
+            if due_at is None and visit.step != "on_site" and visit.step not in case.asked:
                 continue
-            whole_s = (due_at - case.received_at).total_seconds() if due_at else 4 * 3600.0
+            whole_s = (due_at - case.received_at).total_seconds() if due_at else UNTIMED_S
             at_s = max(case.sent_s + visit.fraction * whole_s, self.now_s + 60 * (1 + case.random.random()))
             self._at(at_s, partial(self._visit, case, visit))
             seen_s = at_s if visit.child_sighted else seen_s

@@ -123,6 +123,7 @@ class Paper:
                 "code": code,
                 "owner": {"officer_id": str(uuid4())},
                 "deadlines": deadlines,
+                "missing_to_close": ["police_linked", "reporter_informed"],
             }
             self.text(
                 f"+86001000000{len(self.reports) % 7}", f"【警钟】您有1件Ⅱ级待办，编号{code}，请于今日03:10前回复1签收，无法处理回复2。"
@@ -211,7 +212,14 @@ async def test_who_has_two_tasks_says_which_one():
     play = Play(paper, Show(MIDNIGHT, DAY, 0, speed=1), FakeClock(MIDNIGHT.astimezone(UTC)), lambda _line: None)
     phone = next(f"+8600100{n:05}" for n in range(1000) if Officer(f"+8600100{n:05}", 1).nature == "prompt")
     for code in ("23CFGH", "98XWVR"):
-        paper.cases[code] = {"case_id": code, "status": "open", "code": code, "owner": {"officer_id": "o"}, "deadlines": []}
+        paper.cases[code] = {
+            "case_id": code,
+            "status": "open",
+            "code": code,
+            "owner": {"officer_id": "o"},
+            "deadlines": [],
+            "missing_to_close": [],
+        }
         paper.text(phone, f"Tocsin: You have 1 grade II task, code {code}. Reply 1 at once to accept it, or 2 if you cannot.")
     await play.step(1.0)
     await play.step(86_400.0)

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from libs.db import Tx
+from libs.terms import Tier
 from services.audit.rules.figures import GROUPS_MAX, Group, Percentiles, Question, RungFigures, StepFigures
 from services.audit.rules.steps import ALWAYS, DUE_BY, Measured
 
@@ -117,8 +118,15 @@ async def response_times(tx: Tx, question: Question, now: datetime) -> tuple[Gro
     lags = await tx.fetch(_PERCENTILES.format(group=group, parts=parts), *_parameters(question, now), timeout=QUERY_TIMEOUT_S)
     known = {(bool(row["total"]), row["grp"]): row for row in lags}
     sampled = parts < _PARTS
-    groups = [_group(key, by_group[key], known.get((False, key)), now, sampled) for key in sorted(by_group, key=lambda key: key or "")]
+    groups = [_group(key, by_group[key], known.get((False, key)), now, sampled) for key in sorted(by_group, key=_order)]
     return _group(None, total, known.get((True, None)), now, sampled), groups if question.group_by != "none" else []
+
+
+_LOWEST_FIRST = {str(tier): place for place, tier in enumerate(Tier)}
+
+
+def _order(key: str | None) -> tuple[int, str]:
+    return _LOWEST_FIRST.get(key or "", len(Tier)), key or ""
 
 
 def _parameters(question: Question, now: datetime) -> list[Any]:
@@ -172,7 +180,7 @@ _RUNG_COUNTS = ", ".join(f"count(*) FILTER (WHERE verdict = '{verdict}') AS {ver
 
 
 async def rung_times(tx: Tx, question: Question, now: datetime) -> list[RungFigures]:
-    """What the rungs of each tier did with their windows."""
+    """What the rungs of each tier did with their windows, lowest tier first."""
     parameters = [question.since, question.until, now, question.division_code, question.grade, question.tier]
     rows = await tx.fetch(_RUNGS.format(wanted=_WANTED, counts=_RUNG_COUNTS), *parameters, timeout=QUERY_TIMEOUT_S)
     return [
@@ -182,5 +190,5 @@ async def rung_times(tx: Tx, question: Question, now: datetime) -> list[RungFigu
             **{verdict: row[verdict] for verdict in _RUNG_VERDICTS},
             lags=_percentiles(row["percentiles_us"]),
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: _order(row["tier"]))
     ]
