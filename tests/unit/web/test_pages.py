@@ -18,7 +18,7 @@ async def test_pages_show_the_links_that_the_visitor_may_use(http):
     page = (await http.get("/open", headers=COOKIE)).text
     assert 'href="/board"' in page
     assert 'href="/report"' in page
-    assert 'href="/directory"' not in page
+    assert 'href="/response-times"' not in page
     assert "chen" in page
     assert "Log out" in page
 
