@@ -42,9 +42,7 @@ class MicroBatch(Generic[ItemT, ResultT]):
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._writers) < self._writers_max:
-            writer = asyncio.create_task(self._write(), name="microbatch")
-            self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
+            self._writers.add(asyncio.create_task(self._write(), name="microbatch"))
         return await future
 
     async def drain(self) -> None:
@@ -53,6 +51,13 @@ class MicroBatch(Generic[ItemT, ResultT]):
             await asyncio.wait(self._writers)
 
     async def _write(self) -> None:
+        try:
+            await self._write_all()
+        finally:
+            # At once, not in a callback of the task: what is submitted in between would wait for a writer that has gone.
+            self._writers.discard(asyncio.current_task())
+
+    async def _write_all(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self._items_max, len(self._waiting)))]
             try:
