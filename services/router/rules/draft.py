@@ -5,7 +5,6 @@ The movements that several decisions share stand here: telling somebody, becomin
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -19,8 +18,9 @@ from libs.events.catalogue import (
 )
 from libs.events.envelope import EventData
 from libs.terms import Purpose, Step, Tier
-from services.router.rules.calendar import Due
+from services.router.rules.calendar import ClockKind, Due
 from services.router.rules.case import (
+    OF_PEOPLE,
     Answered,
     Assignment,
     CaseState,
@@ -35,13 +35,13 @@ from services.router.rules.case import (
 from services.router.rules.ladder import (
     Seat,
     last_resort,
-    needs_placing,
     next_seat,
     seat_at,
     supervisors,
     tiers_at,
     told_at_opening,
 )
+from services.router.rules.policy import TIER_ORDER
 
 Climbing = Literal["silence", "declined", "unreachable", "step_missed", "raised"]
 Assigning = Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
@@ -57,6 +57,7 @@ class Draft:
         self.now = moment.now
         self.policy = moment.policy
         self.route = moment.route
+        self.tiers = tiers_at(moment.policy, moment.route)
         self._events: list[EventData] = []
 
     def outcome(self) -> Outcome:
@@ -65,6 +66,10 @@ class Draft:
         if case.open and not any(deadline.armed for deadline in case.deadlines):
             self.arm(Kind.REVIEW, Step.CLOSE, self.now, self.policy.supervise.review)
         return Outcome(self._before, case, tuple(self._events))
+
+    def tiers_above(self, tier: Tier | None) -> tuple[Tier, ...]:
+        """The rungs above a tier; above None is the whole ladder."""
+        return self.tiers if tier is None else tuple(one for one in self.tiers if TIER_ORDER[one] > TIER_ORDER[tier])
 
     # What is told
 
@@ -126,7 +131,7 @@ class Draft:
 
     def answer(self, assignment: Assignment, answer: Answered) -> Assignment:
         """Records what an assigned officer answered."""
-        answered = replace(assignment, answer=answer, answered_at=self.now)
+        answered = assignment._replace(answer=answer, answered_at=self.now)
         self.case.assignments = tuple(answered if one is assignment else one for one in self.case.assignments)
         return answered
 
@@ -139,9 +144,9 @@ class Draft:
     def start_ladder(self, assigning: Assigning, *, purpose: Purpose = Purpose.ASSIGN) -> None:
         """Makes the lowest reachable rung accountable and tells those whom the fan-out names. Nobody on any rung: the last resort."""
         case = self.case
-        tiers = tiers_at(self.policy, self.route)
+        tiers = self.tiers
         ruled_out = case.ruled_out
-        seat = next_seat(self.policy, self.route, None, ruled_out)
+        seat = next_seat(self.policy, self.route, self.tiers, ruled_out)
         off_ladder = seat is None
         seat = seat or last_resort(self.policy, self.route, ruled_out) or last_resort(self.policy, self.route)
         case.status = Status.OPEN
@@ -161,10 +166,9 @@ class Draft:
 
     def fan_out(self, assigning: Assigning) -> None:
         """Tells the rungs that the grade names, apart from those who know already."""
-        tiers = tiers_at(self.policy, self.route)
         knowing = {one.officer_id for one in self.case.assignments}
         window = next((one for one in self.case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
-        for tier in told_at_opening(self.policy.grades[self.case.grade].fan_out, tiers):
+        for tier in told_at_opening(self.policy.grades[self.case.grade].fan_out, self.tiers):
             seat = seat_at(self.policy, self.route, tier, self.case.ruled_out)
             if seat is None or seat.officer_id in knowing:
                 continue
@@ -195,8 +199,8 @@ class Draft:
         case = self.case
         above = None if case.off_ladder else case.tier
         seat = None
-        if case.status is not Status.NEEDS_PLACING and not needs_placing(self.policy, self.route):
-            seat = next_seat(self.policy, self.route, above, case.ruled_out)
+        if case.status is not Status.NEEDS_PLACING and self.tiers:
+            seat = next_seat(self.policy, self.route, self.tiers_above(above), case.ruled_out)
         if seat is None:
             self._stay_and_supervise(reason, step)
             return False
@@ -233,7 +237,7 @@ class Draft:
     def supervise_again(self, due: Deadline) -> None:
         """A round is due. Where a last resort has the case, a rung that somebody has come to meanwhile takes it instead."""
         case = self.case
-        if case.off_ladder and case.status is Status.OPEN and next_seat(self.policy, self.route, None, case.ruled_out):
+        if case.off_ladder and case.status is Status.OPEN and next_seat(self.policy, self.route, self.tiers, case.ruled_out):
             self.climb("unreachable", step=due.step)
         else:
             self.supervise(due.step, goes_on=due.kind is Kind.SUPERVISE)
@@ -251,7 +255,7 @@ class Draft:
             started_at=start,
             due_at=due.at,
             policy=self.policy.stamp,
-            reminders=self._reminders(start, window) if kind in {Kind.ACKNOWLEDGE, Kind.STEP} else (),
+            reminders=self._reminders(start, window) if kind in OF_PEOPLE else (),
             provisional=due.provisional,
         )
         self.case.deadlines = (*self.case.deadlines, armed)
@@ -270,7 +274,10 @@ class Draft:
     def _reminders(self, start: datetime, window: timedelta) -> tuple[Reminder, ...]:
         if not window:
             return ()
-        return tuple(Reminder(self._due(start, window * fraction).at, fraction) for fraction in self.policy.remind_at)
+        parts = self.policy.parts(window)
+        if self.policy.grades[self.case.grade].clock is ClockKind.WALL:
+            return tuple(Reminder(start + part, fraction) for part, fraction in parts)
+        return tuple(Reminder(self._due(start, part).at, fraction) for part, fraction in parts)
 
     def arm_acknowledge(self, tier: Tier) -> Deadline:
         """Starts the acknowledge window of a rung that becomes accountable."""
@@ -278,7 +285,7 @@ class Draft:
 
     def settle(self, which: Callable[[Deadline], bool], **change: Any) -> None:
         """Replaces every deadline that `which` picks by a changed one."""
-        self.case.deadlines = tuple(replace(one, **change) if which(one) else one for one in self.case.deadlines)
+        self.case.deadlines = tuple(one._replace(**change) if which(one) else one for one in self.case.deadlines)
 
     def disarm(self, *kinds: Kind) -> None:
         """Cancels the armed deadlines of these kinds: they are not waited for any more."""

@@ -1,6 +1,6 @@
 """Who sits on which rung: for a place, a policy and the directory as it is now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -55,15 +55,9 @@ def seat_at(policy: Policy, route: Route, tier: Tier, without: Collection[UUID] 
     return None
 
 
-def next_seat(policy: Policy, route: Route, above: Tier | None, without: Collection[UUID] = _NOBODY) -> Seat | None:
-    """The next rung above `above` (None: from the bottom) with somebody reachable."""
-    floor = -1 if above is None else TIER_ORDER[above]
-    for tier in tiers_at(policy, route):
-        if TIER_ORDER[tier] > floor:
-            seat = seat_at(policy, route, tier, without)
-            if seat is not None:
-                return seat
-    return None
+def next_seat(policy: Policy, route: Route, tiers: Iterable[Tier], without: Collection[UUID] = _NOBODY) -> Seat | None:
+    """The first of these rungs with somebody reachable."""
+    return next((seat for tier in tiers if (seat := seat_at(policy, route, tier, without))), None)
 
 
 def supervisors(policy: Policy, route: Route, without: Collection[UUID] = _NOBODY) -> tuple[Seat, ...]:

@@ -14,7 +14,7 @@ from libs.events.catalogue import (
     ReportReceived,
 )
 from libs.terms import Grade, Purpose, Step
-from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
+from services.router.rules.case import OF_PEOPLE, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
 from services.router.rules.ladder import Seat, holder_of, needs_placing, post_of
@@ -101,7 +101,7 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
         _pass(draft, one, now)
     silence = any(one.kind is Kind.ACKNOWLEDGE for one in due)
     missed = next((one for one in due if one.kind is Kind.STEP), None)
-    round_ = next((one for one in due if one.kind in {Kind.SUPERVISE, Kind.REVIEW}), None)
+    round_ = next((one for one in due if one.kind not in OF_PEOPLE), None)
     climbed = False
     if silence:
         climbed = draft.climb("silence")
@@ -225,7 +225,7 @@ def change_grade(draft: Draft, new: Grade, reason: str, *, by: UUID | None = Non
 
 def _pass(draft: Draft, one: Deadline, now: datetime) -> None:
     """A deadline is over. Rounds of supervising just take place; what people had to do has been missed, and is said so."""
-    misses = one.kind in {Kind.ACKNOWLEDGE, Kind.STEP}
+    misses = one.kind in OF_PEOPLE
     draft.settle(lambda other: other is one, state=State.FIRED, fired_at=now, reminders=())
     if misses:
         draft.say_of_owner(

@@ -271,6 +271,17 @@ class Policy(Strict):
     def _hours(self) -> OfficeHours | None:
         return OfficeHours.of(*self.office_hours) if self.office_hours else None
 
+    @cached_property
+    def _parts(self) -> dict[timedelta, tuple[tuple[timedelta, float], ...]]:
+        return {}
+
+    def parts(self, window: timedelta) -> tuple[tuple[timedelta, float], ...]:
+        """The parts of a window after which to remind, with their fractions. There are as many different windows as the file names."""
+        known = self._parts.get(window)
+        if known is None:
+            known = self._parts[window] = tuple((window * fraction, fraction) for fraction in self.remind_at)
+        return known
+
     def ack_window(self, grade: Grade, tier: Tier) -> timedelta:
         """How long a rung may be silent; a tier without a window of its own has the highest rung's."""
         windows = self.grades[grade].ack_windows
