@@ -10,6 +10,8 @@ from libs.i18n import gettext as _
 from libs.web import templates
 
 POLL_MS = 700
+ZONE = "Asia/Shanghai"
+"""The zone of the demonstration's divisions."""
 
 
 def page_routes(router: APIRouter, paths: Sequence[str]) -> None:
@@ -22,6 +24,7 @@ def page_routes(router: APIRouter, paths: Sequence[str]) -> None:
             "sandbox/phones.html",
             base=base,
             poll_ms=POLL_MS,
+            zone=ZONE,
             words={
                 "you": _("You"),
                 "delivered": _("delivered"),

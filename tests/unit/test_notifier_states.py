@@ -151,6 +151,14 @@ def test_what_is_never_confirmed_goes_to_the_next_contact():
     assert late.notification.reason == "unconfirmed"
 
 
+def test_what_the_provider_has_forgotten_is_sent_again():
+    submitted = see(accepted())
+    after = see(Missing(), at_s=120, notification=submitted.notification, the_attempt=submitted.attempt)
+    assert after.attempt.state is AttemptState.LOST
+    assert after.notification.tried == ()
+    assert after.notification.possible_duplicate
+
+
 def test_a_late_callback_about_an_earlier_attempt_still_counts():
     """The first SMS arrived after all, while a second one was being prepared: nobody needs to send it any more."""
     waiting = sending(state=NotificationState.QUEUED, next_at=NOW, current_attempt=ATTEMPT_ID, possible_duplicate=True)

@@ -23,8 +23,13 @@
     return element;
   }
 
+  /* In the zone that the SMS speak of, whatever the browser's is; with the day when it is not today. */
   function clock(at) {
-    return new Date(at).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const zone = { timeZone: board.dataset.zone };
+    const then = new Date(at);
+    const day = (when) => when.toLocaleDateString(document.documentElement.lang, { ...zone, month: "numeric", day: "numeric" });
+    const time = then.toLocaleTimeString(document.documentElement.lang, { ...zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+    return day(then) === day(new Date(window.tocsin.now())) ? time : `${day(then)} ${time}`;
   }
 
   function bubble(message) {

@@ -248,7 +248,7 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
             return notification
         case AttemptState.SUBMITTED | AttemptState.SENT:
             return replace(notification, state=NotificationState.SUBMITTED)
-        case AttemptState.LOST if attempt.submitted_at is None and notification.duplicates < limits.duplicates_max:
+        case AttemptState.LOST if _never_there(attempt, seen) and notification.duplicates < limits.duplicates_max:
             return replace(
                 notification,
                 state=NotificationState.QUEUED,
@@ -275,6 +275,11 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
         contact_since=since,
         reason=reason,
     )
+
+
+def _never_there(attempt: Attempt, seen: Observation) -> bool:
+    """Whether the provider does not have the message, or never said that it has: then the same number is tried again."""
+    return attempt.submitted_at is None or isinstance(seen, Missing)
 
 
 def _may_help_again(seen: Observation) -> bool:
