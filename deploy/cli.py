@@ -43,7 +43,9 @@ def run(
     if unknown:
         raise SettingsError("--services: " + _("%(name)s is not one of %(known)s", name=unknown[0], known=", ".join(SERVICES)))
     everything = set(chosen) == set(SERVICES)
-    embedding = Embedding(chosen, sandbox=demo and "notifier" in chosen, demo=demo and everything, share_port=share_port)
+    # Who names an account of Twilio's wants its messages there, whatever else is a demonstration.
+    sandbox = demo and "notifier" in chosen and "TOCSIN_TWILIO_ACCOUNT_SID" not in os.environ
+    embedding = Embedding(chosen, sandbox=sandbox, demo=demo and everything, share_port=share_port)
     uvloop.run(run_embedded(settings, embedding, say))
 
 

@@ -7,30 +7,34 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import asyncpg
 
 import services.audit.app
 import services.directory.app
 import services.intake.app
 import services.notifier.app
 import services.router.app
+from deploy.claim import claimed
 from deploy.demo.directory import DemoAccess, load_demo
 from deploy.demo.owners import owners
 from deploy.doctor import doctor_job
 from deploy.sandbox import Sandbox, SandboxConfig
 from deploy.secrets import Secrets, load_or_make, write_private
 from libs.clock import Clock, SystemClock
-from libs.crypto import KeyRing
-from libs.db import Database, Tx
-from libs.db.embedded import EmbeddedPostgres, ensure_database
+from libs.crypto import KeyRing, KeyRingInvalid
+from libs.db import Database, Tx, finish
+from libs.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, ensure_database
 from libs.db.migrations import migrate
 from libs.events.postgres import PostgresBus
 from libs.i18n import gettext as _
+from libs.log import get_logger
 from libs.service import Builder, Context, Job
 from libs.service.assembly import Assembly, assemble
-from libs.service.serve import listen, serving
+from libs.service.serve import listen, serving, until_stopped
 from libs.settings import CommonSettings, SettingsError
 
 SERVICES: dict[str, Builder] = {
@@ -42,6 +46,12 @@ SERVICES: dict[str, Builder] = {
 }
 SANDBOX_NUMBER = "+860019999999"
 """The number that the sandbox sends from: like all demo numbers, one that nobody can own."""
+
+CONNECT_S = 15.0
+KEEP_EVERY_S = 0.5
+"""How often we look whether our PostgreSQL still lives."""
+
+log = get_logger("embedded")
 
 Say = Callable[[str], None]
 Beside = Callable[[DemoAccess], Coroutine[Any, Any, None]]
@@ -61,16 +71,44 @@ class Embedding:
 async def database_for(settings: CommonSettings, say: Say) -> AsyncIterator[str]:
     """The configured database, or the embedded one, started for as long as it is needed and not yet running."""
     if settings.database_url:
+        await _check(settings.database_url)
         yield settings.database_url
         return
     say(_("Starting PostgreSQL under %(folder)s …", folder=settings.var_dir / "postgres"))
     server = EmbeddedPostgres(settings.var_dir / "postgres")
-    url = await asyncio.to_thread(server.start)
     try:
-        yield await ensure_database(url)
+        url = await finish(asyncio.to_thread(server.start))
+        keeping = asyncio.create_task(_keep(server), name="postgres")
+        try:
+            yield await ensure_database(url)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+    except EmbeddedPostgresError as error:
+        raise SettingsError("TOCSIN_VAR_DIR: " + str(error)) from error
     finally:
-        if server.started_here:
-            await asyncio.to_thread(server.stop)
+        await finish(asyncio.to_thread(server.stop))
+
+
+async def _check(url: str) -> None:
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_S)
+        await connection.close(timeout=CONNECT_S)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise SettingsError("TOCSIN_DATABASE_URL: " + _("no connection (%(why)s)", why=why)) from error
+
+
+async def _keep(server: EmbeddedPostgres) -> None:
+    """Starts the server again when it has died: whoever runs the embedded mode has no one else who would."""
+    clock = SystemClock()
+    while True:
+        await clock.wait(None, KEEP_EVERY_S)
+        try:
+            if await finish(asyncio.to_thread(server.ensure_running)):
+                log.error("postgres.had_died", pages=True)
+        except (EmbeddedPostgresError, OSError) as error:
+            log.error("postgres.does_not_start", error=str(error), pages=True)  # noqa: TRY400 - its one line says it all
 
 
 def keyring_for(settings: CommonSettings) -> KeyRing:
@@ -80,7 +118,10 @@ def keyring_for(settings: CommonSettings) -> KeyRing:
         if settings.database_url:
             raise SettingsError("TOCSIN_MASTER_KEYS: " + _("must be set when TOCSIN_DATABASE_URL is (make one with `tocsin keys master`)"))
         text = load_or_make(settings.var_dir).master_keys
-    return KeyRing.parse(text)
+    try:
+        return KeyRing.parse(text)
+    except KeyRingInvalid as error:
+        raise SettingsError(f"TOCSIN_MASTER_KEYS: {error}") from error
 
 
 def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
@@ -115,11 +156,18 @@ async def assembled(context: Context, embedding: Embedding, secrets: Secrets) ->
         )
         async with sandbox:
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
+            assembly.app.state.sandbox = True  # the navigation shows the way there
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, sandbox.job)), sandbox
 
 
 async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock | None = None, beside: Beside | None = None) -> None:
     """Starts everything, says where to look, and serves until a signal comes; `beside` runs along once all is ready."""
+    alone = settings.database_url is None and not embedding.share_port
+    with claimed(settings.var_dir, embedding.services) if alone else nullcontext():
+        await until_stopped(_run(settings, embedding, say, clock or SystemClock(), beside))
+
+
+async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock, beside: Beside | None) -> None:
     try:
         listener = listen(settings.host, settings.port, share=embedding.share_port)
     except OSError as error:
@@ -131,7 +179,7 @@ async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: C
         applied = await migrate(url)
         say(_("  %(count)s migrations applied", count=len(applied)))
         context = Context(
-            clock=clock or SystemClock(),
+            clock=clock,
             settings=settings,
             keyring=keyring_for(settings),
             database_url=url,
@@ -139,22 +187,26 @@ async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: C
             given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
         )
         access = await _demo(context, secrets, say) if embedding.demo else None
-        async with assembled(context, embedding, secrets) as (assembly, _sandbox):
-            await _serve(assembly, listener, access, say, beside)
+        async with assembled(context, embedding, secrets) as (assembly, sandbox):
+            await _serve(assembly, listener, access, say, beside, phones=sandbox is not None)
 
 
-async def _serve(assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None) -> None:
+async def _serve(
+    assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None, *, phones: bool
+) -> None:
     settings = assembly.context.settings
-    async with serving(assembly.app, listener) as stopped, assembly.running():
+    async with serving(assembly.app, listener) as ended, assembly.running():
         say(_("Ready: %(url)s", url=settings.public_base_url))
         if access is not None:
-            _where_to_look(settings, access, say)
+            _where_to_look(settings, access, say, phones=phones)
         company = [asyncio.create_task(beside(access))] if beside is not None and access is not None else []
-        await asyncio.wait([stopped])
-        say(_("Stopping …"))
-        for task in company:
-            task.cancel()
-        await asyncio.gather(*company, return_exceptions=True)
+        try:
+            await asyncio.wait([ended])
+        finally:
+            say(_("Stopping …"))
+            for task in company:
+                task.cancel()
+            await asyncio.gather(*company, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -183,14 +235,15 @@ async def _demo(context: Context, secrets: Secrets, say: Say) -> DemoAccess:
     return access
 
 
-def _where_to_look(settings: CommonSettings, access: DemoAccess, say: Say) -> None:
+def _where_to_look(settings: CommonSettings, access: DemoAccess, say: Say, *, phones: bool) -> None:
     base = settings.public_base_url
+    sandbox = (("/sandbox", _("the virtual phones: read the SMS, answer 1")),) if phones else ()
     for path, what in (
         ("/", _("the public page: anybody can report")),
         ("/login", _("staff log in (accounts in %(file)s)", file=settings.var_dir / "demo.json")),
         ("/report", _("the operator's form")),
         ("/board", _("the live board of open cases")),
-        ("/sandbox", _("the virtual phones: read the SMS, answer 1")),
+        *sandbox,
         ("/response-times", _("how fast everybody moved")),
         ("/openapi.json", _("the interface for schools and hospitals")),
     ):

@@ -2,7 +2,7 @@
 
 import os
 
-from libs.settings import CommonSettings, load
+from libs.settings import CommonSettings, SettingsError, load
 
 
 def say(line: str) -> None:
@@ -15,7 +15,10 @@ def settings_for(**given: object) -> CommonSettings:
     port = os.environ.get("PORT")
     if port and "port" not in given:
         given["port"] = port
-    settings = load(CommonSettings, **given)
+    try:
+        settings = load(CommonSettings, **given)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("TOCSIN_PORT:", "PORT:") if port else str(error)) from None
     if "public_base_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"public_base_url": f"http://{settings.host}:{settings.port}"})
     return settings

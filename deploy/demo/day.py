@@ -5,10 +5,11 @@ import shutil
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from deploy.claim import claimed
 from deploy.demo.client import Client
 from deploy.demo.directory import DemoAccess
 from deploy.demo.traffic import Play, Show
-from deploy.embedded import Embedding, Say, run
+from deploy.embedded import SERVICES, Embedding, Say, run
 from libs.clock import CatchUpClock, SystemClock
 from libs.i18n import gettext as _
 from libs.settings import CommonSettings
@@ -19,6 +20,8 @@ ZONE = ZoneInfo("Asia/Shanghai")
 async def play_day(settings: CommonSettings, say: Say, *, reports: int, speed: float, seed: int, length: timedelta) -> None:
     """Plays the day into an empty database of its own, then stays up for looking around until a signal comes."""
     if settings.database_url is None and settings.var_dir.exists():
+        with claimed(settings.var_dir, tuple(SERVICES)):  # not while another day is being played there
+            pass
         say(_("Clearing away the day that was played before …"))
         await asyncio.to_thread(shutil.rmtree, settings.var_dir)
     clock = CatchUpClock(SystemClock().now() - length, speed)

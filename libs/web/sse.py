@@ -95,7 +95,10 @@ class _Mailbox:
 
 
 class EventStream(Response):
-    """Sends what `source` yields, and a comment when that is quiet; ends when the reader goes, the source ends or time is up."""
+    """Sends what `source` yields, and a comment when that is quiet.
+
+    Ends when the reader or the server goes, the source ends, or time is up.
+    """
 
     media_type = "text/event-stream"
 
@@ -117,20 +120,21 @@ class EventStream(Response):
         self._heartbeat_s = heartbeat_s
         self._lifetime_s = lifetime_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's shape
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         global _open  # noqa: PLW0603 - the bound is on the process
         _open += 1
         gone = asyncio.create_task(_disconnected(receive))
         sending = asyncio.create_task(self._send_all(send))
+        stopping = asyncio.create_task(_stopping(scope))
         try:
-            await asyncio.wait({gone, sending}, timeout=self._lifetime_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({gone, sending, stopping}, timeout=self._lifetime_s, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
         except (ClientDisconnect, OSError):
             pass
         finally:
             _open -= 1
-            await _cancel(gone, sending)
+            await _cancel(gone, sending, stopping)
         if not gone.done() or gone.cancelled():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -161,6 +165,13 @@ class EventStream(Response):
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _stopping(scope: Scope) -> None:
+    """Returns once the server of the application stops: a stream would keep it from stopping until it loses its patience."""
+    state = getattr(scope.get("app"), "state", None)
+    stopping: asyncio.Event = getattr(state, "stopping", None) or asyncio.Event()
+    await stopping.wait()
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:
