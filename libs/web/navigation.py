@@ -22,7 +22,7 @@ def links(request: Request, principal: Principal | None) -> list[Link]:
     """The entries for whoever is (or is not) logged in."""
     path = request.url.path
     return [
-        Link(target, _(text), path == target or path.startswith(f"{target}/"))
+        Link(target, _(text), path == target or path.startswith(f"{target}/") or (path, target) == ("/", "/public"))
         for target, text, shown in _ENTRIES
         if shown(request, principal)
     ]
@@ -37,7 +37,7 @@ def _may(action: str) -> Callable[[Request, Principal | None], bool]:
 
 def _sandbox(request: Request, _principal: Principal | None) -> bool:
     # Virtual phones exist in demonstrations only; real messages are never readable here.
-    return any(getattr(route, "path", "").startswith("/sandbox") for route in request.app.routes)
+    return bool(getattr(request.app.state, "sandbox", False))
 
 
 def _nobody(_request: Request, principal: Principal | None) -> bool:

@@ -55,6 +55,8 @@ EVENTS = {
 }
 BAD = ("deadline.missed", "case.escalated", "case.supervised", "case.declined", "notification.failed")
 GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered")
+DETAILS = ("notification.requested", "notification.submitted")
+"""Shown when somebody asks: what counts is whether the message arrived."""
 FIGURES = {
     "open": N_("open"),
     "overdue": N_("overdue"),
@@ -87,6 +89,11 @@ class Filters:
     division: str = ""
     overdue: bool = False
     mine: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is left out."""
+        return self != Filters()
 
     def wanted(self, who: StaffPrincipal) -> Filter:
         """As the store takes it; what makes no sense is left out."""
@@ -232,7 +239,7 @@ class Pages:
             grades=[(grade, labels.label(grade)) for grade in Grade],
             results=[(one, labels.label(one)) for one in CloseResult],
             deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind is not Kind.SUPERVISE],
-            told=[_told(one, view) for one in case.assignments],
+            told=[_told(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
             words=_timeline_words(),
             grade_reason=words.grade_reason,
             **_ROW,
@@ -341,6 +348,7 @@ def _timeline_words() -> dict[str, Any]:
         "events": {name: _(text) for name, text in EVENTS.items()},
         "bad": BAD,
         "good": GOOD,
+        "details": DETAILS,
         "nothing": _("Nothing has been recorded yet."),
         "tiers": {tier: labels.label(tier) for tier in Tier},
         "step": {step: labels.label(step) for step in Step},

@@ -62,6 +62,8 @@ def _field_error(found: Mapping[str, Any]) -> FieldError:
 def _say(kind: str, name: str, context: Mapping[str, Any]) -> tuple[str, str]:
     if kind == "missing":
         return "required", _("This is needed.")
+    if kind == "string_too_short" and name == "narrative":  # the one text that cannot be left out
+        return "too_short", _("Tell what was seen or heard; a few words will do.")
     if kind == "extra_forbidden":
         if name in SERVER_FIELDS:
             return "unknown_field", _("This is worked out by the service. Leave it out.")

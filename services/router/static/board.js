@@ -35,14 +35,21 @@
     if (focused) row.querySelector("a")?.focus();
   }
 
+  function say(text, kind) {
+    live.textContent = text;
+    live.className = `state state-${kind}`;
+  }
+
   window.tocsin.stream(table.dataset.stream, {
-    open: () => (live.textContent = live.dataset.on),
-    lost: () => (live.textContent = live.dataset.off),
+    open: () => say(live.dataset.on, "ok"),
+    lost: () => say(live.dataset.off, "bad"),
     rows: (news) => {
       news.rows.forEach(update);
       for (const [name, value] of Object.entries(news.figures)) {
         const figure = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
-        if (figure) figure.textContent = value;
+        if (!figure) continue;
+        figure.textContent = value;
+        figure.closest(".figure").classList.toggle("some", value > 0);
       }
       empty.hidden = rows.children.length > 0;
       window.tocsin.refresh(rows);

@@ -1,4 +1,4 @@
-/* The case page: its timeline from the ledger, reports on request, and the search for a place. */
+/* The case page: its timeline from the ledger, and the search for a place. */
 "use strict";
 
 (() => {
@@ -25,20 +25,23 @@
   function line(one, words) {
     const item = element("li");
     const noun = one.event_type.replace(/^tocsin\./, "").replace(/\.v\d+$/, "");
-    if (words.bad.includes(noun)) item.className = "bad";
-    if (words.good.includes(noun)) item.className = "ok";
+    if (words.bad.includes(noun)) item.classList.add("bad");
+    if (words.good.includes(noun)) item.classList.add("ok");
+    if (words.details.includes(noun)) item.classList.add("detail");
     const at = new Date(one.at);
     const shown = new Intl.DateTimeFormat(document.documentElement.lang, {
       timeZone: timeline.dataset.zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
     }).format(at);
-    item.append(element("time", shown, { datetime: one.at }), " ", element("strong", words.events[noun] || noun));
+    const when = element("div", undefined, { class: "when" });
+    when.append(element("time", shown, { datetime: one.at }));
+    if (one.lag_s !== null && one.lag_s >= LAG_MIN_S) when.append(element("span", "+" + window.tocsin.duration(one.lag_s), { class: "lag" }));
+    item.append(when, element("strong", words.events[noun] || noun));
     const detail = one.detail || {};
     if (one.tier) item.append(" ", element("span", words.tiers[one.tier] || one.tier, { class: "tier" }));
     for (const name of ["step", "purpose", "reason", "result"]) {
       const code = detail[name];
       if (code) item.append(" · " + (words[name]?.[code] || code));
     }
-    if (one.lag_s !== null && one.lag_s >= LAG_MIN_S) item.append(element("span", "+" + window.tocsin.duration(one.lag_s), { class: "lag" }));
     return item;
   }
 
@@ -60,46 +63,7 @@
   }
 
   if (timeline) loadTimeline();
-
-  /* Reports: only when asked for, since each reading is recorded. */
-  function facts(value) {
-    if (Array.isArray(value)) {
-      const list = element("ul");
-      for (const one of value) {
-        const item = element("li");
-        item.append(facts(one));
-        list.append(item);
-      }
-      return list;
-    }
-    if (value !== null && typeof value === "object") {
-      const list = element("dl", undefined, { class: "facts" });
-      for (const [name, inner] of Object.entries(value)) {
-        if (inner === null || inner === "" || (Array.isArray(inner) && !inner.length)) continue;
-        const shown = element("dd");
-        shown.append(facts(inner));
-        list.append(element("dt", name.replaceAll("_", " ")), shown);
-      }
-      return list;
-    }
-    return document.createTextNode(String(value));
-  }
-
-  for (const button of document.querySelectorAll("[data-open-report]")) {
-    button.addEventListener("click", async () => {
-      const box = button.closest("[data-report]");
-      const target = box.querySelector("div");
-      button.disabled = true;
-      try {
-        const report = await get(`/v1/reports/${box.dataset.report}/content?purpose=case_work`);
-        target.replaceChildren(facts({ ...report.content, reporter: report.reporter }));
-        button.hidden = true;
-      } catch (error) {
-        target.replaceChildren(element("p", box.dataset.failed.replace("{}", error.message), { class: "error" }));
-        button.disabled = false;
-      }
-    });
-  }
+  document.getElementById("every-line")?.addEventListener("change", (event) => timeline.classList.toggle("brief", !event.target.checked));
 
   /* The place: names and pinyin are searched, the code is sent. */
   const place = document.getElementById("f-division_code");
