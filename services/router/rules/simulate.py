@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
-from libs.directory.model import Route
+from libs.directory.model import CODE_LENGTHS, Division, Holder, Post, Route, ancestor_codes
+from libs.directory.roles import DISPATCH_DESK, POST_ROLES
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.events.envelope import EventData
 from libs.terms import Grade, Purpose, Step, Tier
@@ -29,6 +30,9 @@ _ACTIONS: dict[Purpose, Action] = {
     Purpose.ESCALATE: "escalate",
     Purpose.SUPERVISE: "supervise",
 }
+
+
+_WIDE = ("city", "province")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,24 @@ def simulate(
         outcome = fire(outcome.after, moment)
         lines += _lines(outcome.events, moment, report.received_at, locale)
     return lines
+
+
+def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai") -> Route:
+    """A place as it should be: somebody reachable on every post that the policy names, and on a dispatch desk. For planning only."""
+    levels = {length: level for level, length in CODE_LENGTHS.items()}
+    codes = ancestor_codes(division_code)
+    divisions = tuple(Division(code, code, levels[len(code)], parent, zone) for code, parent in zip(codes, (*codes[1:], None), strict=True))
+    roles = [role for rung in policy.ladder for role in rung.roles] + [*policy.supervise.roles, DISPATCH_DESK]
+    posts: list[Post] = []
+    for division in divisions:
+        for role in dict.fromkeys(roles):
+            known = POST_ROLES.get(role)
+            wide = role == DISPATCH_DESK and division is divisions[0] and division.level in _WIDE
+            if known and (known.level == division.level or wide):
+                holder = Holder(uuid5(NAMESPACE_OID, f"{role} {division.code} holder"), "primary", reachable=True)
+                post_id = uuid5(NAMESPACE_OID, f"{role} {division.code}")
+                posts.append(Post(post_id, division.code, role, known.tier, known.zh, known.en, len(posts), (holder,)))
+    return Route(divisions[0], divisions, tuple(posts), 0)
 
 
 def _next(state: CaseState) -> datetime | None:
