@@ -98,7 +98,7 @@ SITUATIONS: Final[Mapping[Situation, Label]] = {
     Situation.GC1_NEGLECT: Label("经常性忽视", "Repeatedly neglected"),
     Situation.GC2_NO_GUARDIAN: Label("监护缺失", "No guardian who cares for the child"),
     Situation.GC3_LIVING_ALONE: Label(
-        "未满十六周岁脱离监护单独生活（（半）独居）", "Under 16 and living alone, or half alone, without a guardian"
+        "未满十六周岁脱离监护单独生活（独居、半独居）", "Under 16 and living alone, or half alone, without a guardian"
     ),
     Situation.GC4_IMPROPER_GUARDIANSHIP: Label("监护失当", "Improper guardianship"),
     Situation.GC5_DROPOUT: Label("失学辍学", "Out of school"),
