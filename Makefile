@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PORT ?= 8000
 
-.PHONY: help run demo-day test check format bench doctor lock install browser clean
+.PHONY: help run demo-day test check format bench doctor lock install browser wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ check: install ## lint, format, types, the rules of the house
 format: install ## lets ruff put things right
 	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
 
-bench: install ## the figures of DESIGN section 10, as ratios measured in one run
+bench: install wrk ## the figures of DESIGN section 10, as ratios measured in one run
 	@$(PY) -m benchmarks
 
 doctor: install ## checks the promises on the running system
@@ -48,6 +48,12 @@ browser: ## a browser and Chinese fonts for the page tests (Debian packages, whe
 	    echo "Installing chromium and Chinese fonts …"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fontconfig >/dev/null; \
 	  else echo "!! No chromium here: the page tests will be skipped. Install the packages chromium and fonts-noto-cjk."; fi; fi
+
+wrk: ## the load generator of the benchmarks (a Debian package, where we are root)
+	@if ! command -v wrk >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing wrk …"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null; \
+	  else echo "!! No wrk here: B1 and B2 will not be measured. Install the package wrk."; fi; fi
 
 lock: ## pins every package with its hashes, without addresses
 	@for name in bootstrap runtime dev; do (cd requirements && ../.venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \

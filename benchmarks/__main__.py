@@ -6,7 +6,7 @@ import sys
 from benchmarks.ground import ground
 from benchmarks.table import render
 
-PARTS = {"intake": ("B1", "B2"), "deadlines": ("B6",), "pipeline": ("B7",)}
+PARTS = {"intake": ("B1", "B2"), "deadlines": ("B6",), "pipeline": ("B7", "B8")}
 
 
 async def main(wanted: set[str]) -> None:

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,12 @@ class Ground:
             "TOCSIN_LOG_LEVEL": "ERROR",
         }
 
+    @property
+    def postgres_pid(self) -> int:
+        """The process that all of PostgreSQL's processes are children of."""
+        with (self.folder / "postgres" / "postmaster.pid").open() as file:
+            return int(file.readline())
+
 
 @asynccontextmanager
 async def ground() -> AsyncIterator[Ground]:
@@ -78,7 +84,8 @@ def free_port() -> int:
 def processes(ground: Ground, port: int, *arguments: str, count: int = 1, **environment: str) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """`count` Python processes that serve on `port`; ended when the block is left."""
     started = [
-        subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env={**ground.environment, **environment}) for _ in range(count)
+        subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env={**ground.environment, **environment}, stdout=subprocess.DEVNULL)
+        for _ in range(count)
     ]
     try:
         until = time.monotonic() + START_S
@@ -100,3 +107,25 @@ def processes(ground: Ground, port: int, *arguments: str, count: int = 1, **envi
                 process.wait(15)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def cpu_s(pid: int, *, with_children: bool = False) -> float:
+    """The processor time that a process has used so far, with that of its living children when asked; 0 where there is no /proc."""
+    wanted = {pid}
+    if with_children:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                    wanted.add(int(stat.parent.name))
+    used_ns = 0
+    for one in wanted:
+        for schedstat in Path(f"/proc/{one}/task").glob("*/schedstat"):
+            with suppress(OSError):
+                used_ns += int(schedstat.read_text().split()[0])
+    return used_ns / 1e9
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that `share` of all values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(min(int(len(ordered) * share + 0.999999), len(ordered)) - 1, 0)]
