@@ -135,9 +135,11 @@ def main() -> None:
 def _add_parts() -> None:
     from deploy.cli_directory import app as directory_app
     from deploy.cli_directory import keys_app
+    from deploy.cli_policy import app as policy_app
     from deploy.demo.cli import traffic
     from deploy.doctor.cli import doctor
 
+    app.add_typer(policy_app, name="policy")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")
     app.command("doctor")(doctor)
