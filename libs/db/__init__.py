@@ -116,11 +116,11 @@ class Database:
         committed = False
         try:
             work = tx.transaction()
-            await work.start()
             try:
+                await finish(work.start())
                 yield tx
             except BaseException:
-                if not tx.is_closed():
+                if not tx.is_closed() and tx.is_in_transaction():
                     await finish(work.rollback())
                 raise
             await finish(work.commit())
