@@ -47,7 +47,8 @@ def traffic(
             except NoAnswerError as error:
                 raise SettingsError("--base-url: " + _("%(url)s does not answer (%(why)s)", url=url, why=error)) from None
             finally:
-                typer.echo(playing.summary())
+                if playing.now_s:
+                    typer.echo(playing.summary())
 
     try:
         asyncio.run(play())
