@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -50,7 +50,7 @@ def decode(cursor: str | None, *types: type[Part]) -> tuple[Any, ...] | None:
         if not isinstance(raw, list) or len(raw) != len(types):
             raise _malformed()
         return tuple(_READERS[kind](part) for kind, part in zip(types, raw, strict=True))
-    except (binascii.Error, ValueError, TypeError) as error:
+    except (binascii.Error, ValueError, TypeError, OverflowError) as error:
         raise _malformed() from error
 
 
@@ -77,7 +77,7 @@ def _instant(part: object) -> datetime:
     at = datetime.fromisoformat(_text(part))
     if at.tzinfo is None:
         raise _malformed()
-    return at
+    return at.astimezone(UTC)
 
 
 def _uuid(part: object) -> UUID:
