@@ -129,7 +129,7 @@ def _words(question: Question) -> dict[str, Any]:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _lag(seconds: float | None) -> str:

@@ -164,7 +164,7 @@ async def test_the_page(audit: Database, language: str, title: str):
         page = await http.get("/response-times", params={"lang": language, "group_by": "division"}, headers={"accept": "text/html"})
     assert page.status_code == 200
     assert f"<h1>{title}</h1>" in page.text
-    assert "33.3 %" in page.text
+    assert "33.3%" in page.text
     assert '<rect class="bar-overdue"' in page.text
     assert not re.search(r"<[^>]+\sstyle=|<script(?![^>]*src=)", page.text), "the content security policy forbids inline styles and scripts"
 
