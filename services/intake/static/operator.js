@@ -73,6 +73,7 @@
       const line = element("li");
       line.append(element("span", words.tiers[one.tier] || one.tier || "", { class: "tier" }), " " + [one.division_name, one.post_title].filter(Boolean).join(" "));
       if (one.channel) line.append(" · " + (words.channels[one.channel] || one.channel));
+      if (one.accountable) line.append(" ", element("span", words.accountable, { class: "state state-busy" }));
       told.append(line);
     }
     const facts = element("dl", undefined, { class: "facts" });

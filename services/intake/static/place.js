@@ -70,6 +70,7 @@
       }
       list.hidden = false;
       input.setAttribute("aria-expanded", "true");
+      list.scrollIntoView({ block: "nearest" });
       if (places.length) point(0);
     }
 
