@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from libs.errors import BadRequest, FieldError, Invalid
 from libs.i18n import use_locale
 from libs.terms import AgeBand, Answer, Danger
-from services.intake.rules import facts, reading, wording
+from libs.terms.labels import CODES
+from services.intake.rules import facts, reading, terms, wording
 from services.intake.rules.report import CHILDREN_MAX, EXAMPLES, NARRATIVE_MAX, Part, Report
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -298,3 +299,21 @@ def test_a_report_is_laid_out_in_both_languages(locale: str):
     assert "（虚构示例）急诊接诊，伤情与所述经过不符。" in texts
     assert "440304001020 示例路 1 号" in texts
     assert {"en": "Doctor", "zh_CN": "医生"}[locale] in texts
+
+
+def test_every_code_that_is_shown_has_words_in_both_languages():
+    kinds = {
+        "category": terms.Category,
+        "unit": terms.ReporterUnit,
+        "reporter": terms.ReporterCategory,
+        "confidentiality": terms.Confidentiality,
+        "sex": terms.Sex,
+        "living_situation": terms.LivingSituation,
+        "harm": terms.HarmType,
+        "frequency": terms.Frequency,
+        "setting": terms.Setting,
+        "person_age": terms.PersonAgeBand,
+    }
+    for kind, codes in kinds.items():
+        assert {code.value for code in codes} - {"unknown"} <= set(CODES[kind]), kind
+    assert {*terms.CaregiverRelation, *terms.AllegedRelation} <= set(CODES["relation"])

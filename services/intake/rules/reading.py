@@ -66,6 +66,8 @@ def _text(field: str, value: Any) -> str:
 _KINDS = {
     "categories": "category",
     "category": "reporter",
+    "unit": "unit",
+    "age_band": "person_age",
     "sex": "sex",
     "living_situation": "living_situation",
     "type": "harm",
