@@ -143,5 +143,6 @@
   refresh();
   showWhen();
   document.querySelector("[data-focus]")?.focus();
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   setInterval(() => refresh(), 1000);
 })();
