@@ -219,6 +219,7 @@ def _words() -> dict[str, Any]:
         "choose_place": _("Choose a place to see the grade, who would be told, and the deadlines."),
         "preview_failed": _("The preview cannot be shown just now. The report can be sent all the same."),
         "accountable": _("answers for it"),
+        "within": _("within %(time)s", time="{}"),
         "send_failed": _("The report could not be sent. Everything typed is still here: send it again."),
         "look_again": _("Please look at these fields again"),
         "remove_child": _("Remove child %(n)s", n="{}"),

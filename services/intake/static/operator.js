@@ -65,6 +65,13 @@
     return made;
   }
 
+  /* Nothing runs before it is sent: the terms are said in whole minutes, and until when they would last. */
+  const MINUTE_MS = 60000;
+  const terms = (due) => window.tocsin.duration(Math.round((Date.parse(due) - window.tocsin.now()) / MINUTE_MS) * (MINUTE_MS / 1000));
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {
+    timeZone: "Asia/Shanghai", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  });
+
   function showPreview(plan) {
     const grade = element("p");
     grade.append(element("span", words.grades[plan.grade] || plan.grade, { class: "badge grade-" + plan.grade }), " ", element("span", plan.grade_reason || ""));
@@ -79,11 +86,11 @@
     const facts = element("dl", undefined, { class: "facts" });
     for (const deadline of plan.deadlines || []) {
       const due = element("dd");
-      due.append(element("time", deadline.due_at, { class: "countdown", "data-due": deadline.due_at, datetime: deadline.due_at }));
+      due.append(element("strong", words.within.replace("{}", terms(deadline.due_at)), { class: "countdown" }), " ");
+      due.append(element("time", clock.format(new Date(deadline.due_at)), { class: "muted nowrap", datetime: deadline.due_at }));
       facts.append(element("dt", words.steps[deadline.step] || deadline.step), due);
     }
     preview.replaceChildren(grade, element("h3", words.told), told, element("h3", words.deadlines), facts);
-    window.tocsin?.refresh(preview);
     document.getElementById("call-110").hidden = !(plan.grade === "I" || plan.grade === "II");
   }
 
