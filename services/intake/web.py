@@ -152,7 +152,15 @@ def _staff(needs: Needs) -> APIRouter:
         """Everything that was reported. Opening it is recorded."""
         async with needs.database.transaction() as tx:
             opened = await content.open_report(tx, report_id, staff, "case_work", clock=needs.clock, sealer=needs.secrets.sealer)
-        return templates.render(request, "intake/report.html", report=opened, sections=reading.sections(opened.content, opened.reporter))
+        codes = {opened.division_code} | reading.division_codes(opened.content)
+        names = {code: place.name for code in codes if (place := await needs.places.find(code))}
+        return templates.render(
+            request,
+            "intake/report.html",
+            report=opened,
+            place=names.get(opened.division_code, ""),
+            sections=reading.sections(reading.with_names(opened.content, names), opened.reporter),
+        )
 
     return router
 

@@ -37,6 +37,23 @@ def sections(content: Mapping[str, Any], reporter: Mapping[str, Any] | None) -> 
     return [section for section in found if section.lines]
 
 
+def division_codes(content: Any) -> set[str]:
+    """The code of every place in a report."""
+    if isinstance(content, Mapping):
+        own = {content["division_code"]} if content.get("division_code") else set()
+        return own.union(*(division_codes(inner) for inner in content.values()))
+    return set().union(*(division_codes(inner) for inner in content)) if isinstance(content, list) else set()
+
+
+def with_names(content: Any, names: Mapping[str, str]) -> Any:
+    """The same with each place's name before its code: nobody drives to a number."""
+    if isinstance(content, Mapping):
+        said = {name: with_names(inner, names) for name, inner in content.items()}
+        code = str(said.get("division_code"))
+        return said | {"division_code": f"{names[code]} {code}"} if code in names else said
+    return [with_names(inner, names) for inner in content] if isinstance(content, list) else content
+
+
 def _of(values: Mapping[str, Any], names: Mapping[str, str], kind: str = "") -> Iterator[tuple[str, str]]:
     for field, name in names.items():
         value = values.get(field)
