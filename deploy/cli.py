@@ -136,14 +136,15 @@ def _add_parts() -> None:
     from deploy.cli_directory import app as directory_app
     from deploy.cli_directory import keys_app
     from deploy.cli_policy import app as policy_app
+    from deploy.demo.cli import HELP as TRAFFIC_HELP
     from deploy.demo.cli import traffic
     from deploy.doctor.cli import doctor
 
     app.add_typer(policy_app, name="policy")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")
-    app.command("doctor")(doctor)
-    demo_app.command("traffic")(traffic)
+    app.command("doctor", help=_("Checks promises 1–6 on the running system; exits with 1 when one is broken."))(doctor)
+    demo_app.command("traffic", help=TRAFFIC_HELP)(traffic)
     app.add_typer(demo_app, name="demo")
 
 

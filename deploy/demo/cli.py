@@ -15,9 +15,10 @@ from libs.settings import SettingsError
 
 app = typer.Typer(no_args_is_help=True)
 ZONE = ZoneInfo("Asia/Shanghai")
+HELP = _("Plays reports and officers against a running Tocsin, faster than real time. Ctrl-C stops it.")
 
 
-@app.command(help=_("Plays reports and officers against a running Tocsin, faster than real time. Ctrl-C stops it."))
+@app.command(help=HELP)
 def traffic(
     *,
     reports: Annotated[int, typer.Option(min=1, max=100_000, help=_("How many reports come in."))] = 200,
