@@ -12,7 +12,10 @@ from typer import rich_utils
 
 from deploy.terminal import say, settings_for
 from libs.i18n import gettext as _
+from libs.i18n import locale_from_environment, set_default_locale
 from libs.settings import SettingsError
+
+set_default_locale(locale_from_environment())  # the texts of the commands are made as this module is read
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing.")
