@@ -22,6 +22,11 @@ class Clock(Protocol):
         ...
 
 
+async def pause(real_s: float) -> None:
+    """Waits `real_s` seconds of the world, whatever any clock says: to pace what is sent to people who are watching."""
+    await asyncio.sleep(real_s)
+
+
 async def _wait_real(wake: asyncio.Event | None, timeout_s: float) -> bool:
     if wake is None:
         await asyncio.sleep(max(timeout_s, 0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from libs.clock import pause
 from libs.db import Database, Tx
 from libs.directory.model import Post, Route
 from libs.directory.permissions import Principal, StaffPrincipal, may, require
@@ -102,7 +103,7 @@ async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncGenera
             sent = {case_id: at for case_id, at in {**sent, **fresh}.items() if at > since - OVERLAP}
             if seen:
                 yield seen
-            await asyncio.sleep(PAUSE_S)
+            await pause(PAUSE_S)
             try:
                 async with asyncio.timeout(POLL_S - PAUSE_S):
                     await news.wait()
