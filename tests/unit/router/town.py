@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from libs.directory.model import Division, Holder, Post, Route
 from libs.events.catalogue import CaseEscalated, DeadlineMissed, NotificationRequested, ReportReceived
 from libs.terms import AgeBand, Answer, Channel, Danger, Situation, Tier
-from services.router.rules.case import CaseState, Moment, Outcome
+from services.router.rules.case import CaseState, Kind, Moment, Outcome
 from services.router.rules.machine import fire, open_case
 from services.router.rules.policy_files import load_book, load_calendar
 from services.router.rules.simulate import Numbered
@@ -146,3 +146,12 @@ class Story:
             for minute, event in self.events
             if isinstance(event, CaseEscalated)
         ]
+
+
+def minutes(story: Story, kind: type) -> list[float]:
+    return [minute for minute, event in story.events if isinstance(event, kind)]
+
+
+def armed(story: Story, kind: Kind) -> list[float]:
+    """When the armed deadlines of a kind are due, in minutes."""
+    return [(one.due_at - story.t0).total_seconds() / 60 for one in story.case.deadlines if one.armed and one.kind is kind]

@@ -1,0 +1,90 @@
+"""`tocsin policy` as somebody at a terminal meets it."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli_policy import app
+from libs.settings import SettingsError
+from services.router.rules.policy_files import FOLDER
+
+AT = ("--at", "2026-03-04T10:00:00+08:00", "--assume")
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def simulated(*arguments: str):
+    found = run("simulate", *arguments, *AT, "--json")
+    assert found.exit_code == 0, found.output
+    return orjson.loads(found.stdout)
+
+
+def test_the_built_in_files_are_right() -> None:
+    found = run("check", str(FOLDER / "national.yaml"), str(FOLDER / "futian_2022.yaml"))
+    assert found.exit_code == 0
+    assert "national@1 ✓" in found.stdout
+
+
+def test_a_wrong_file_is_told_with_its_line_and_the_others_are_checked_all_the_same(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("extends: national\nid: wrong\nversion: one\n", encoding="utf-8")
+    found = run("check", str(wrong), str(FOLDER / "national.yaml"))
+    assert found.exit_code == 1
+    assert "wrong.yaml:3: version" in found.stderr
+    assert "national@1 ✓" in found.stdout
+
+
+def test_the_timeline_has_the_promised_fields() -> None:
+    answer = simulated("--division", "440304001020", "--situation", "MR4_ABUSE_INJURY")
+    assert answer["policy"] == {"id": "futian_2022", "version": 1}
+    for line in answer["timeline"]:
+        assert set(line) >= {"at", "minute", "action", "tier", "post", "channel"}
+    told = [(line["minute"], line["action"], line["tier"]) for line in answer["timeline"] if line["minute"] <= 30]
+    assert told == [
+        (0, "notify", "community"),
+        (0, "notify", "street"),
+        (15, "remind", "community"),
+        (24, "remind", "community"),
+        (30, "deadline", "community"),
+        (30, "escalate", "street"),
+    ]
+
+
+@pytest.mark.parametrize(("division", "policy"), [("510101", "national"), ("440304", "futian_2022"), ("44", "national")])
+def test_any_place_has_a_policy_and_somebody(division, policy) -> None:
+    answer = simulated("--division", division, "--grade", "I")
+    assert (answer["policy"]["id"], answer["grade"]) == (policy, "I")
+    assert answer["timeline"][0]["action"] == "notify"
+
+
+def test_another_policy_can_be_asked() -> None:
+    assert simulated("--division", "440304001020", "--policy", "national")["policy"]["id"] == "national"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--division", "4403040"), "--division: 4403040 is not a division code"),
+        (("--division", "440304", "--situation", "MR44"), "--situation: MR44 is not one of"),
+        (("--division", "440304", "--grade", "V"), "--grade: V is not one of I, II, III, IV"),
+        (("--division", "440304", "--policy", "mine"), "--policy: mine is not one of futian_2022, national"),
+        (("--division", "440304", "--danger", "rain"), "--danger: rain is not one of"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments, complaint) -> None:
+    found = run("simulate", *arguments, *AT)
+    assert isinstance(found.exception, SettingsError)
+    assert str(found.exception).startswith(complaint)
+
+
+def test_a_time_that_is_none_is_named() -> None:
+    found = run("simulate", "--division", "440304", "--at", "tomorrow", "--assume")
+    assert "--at: tomorrow is not a time" in str(found.exception)
+
+
+def test_the_schema_is_json() -> None:
+    assert orjson.loads(run("schema").stdout)["title"] == "Policy"
