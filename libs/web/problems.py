@@ -77,6 +77,13 @@ def respond(request: Request, error: TocsinError) -> Response:
     return _answer(request, error.status, error.code, error.detail, errors=error.errors, headers=headers)
 
 
+def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to a request that failed with `error`, whatever it is."""
+    if isinstance(error, TocsinError):
+        return respond(request, error)
+    return _http(request, error) if isinstance(error, HTTPException) else unexpected(request, error)
+
+
 def unexpected(request: Request, error: Exception) -> Response:
     """The answer to a request that failed with an error nobody foresaw: logged whole, told without details."""
     # The path itself may hold a receipt; the route's pattern does not.
@@ -105,6 +112,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    return _http(request, error)
+
+
+def _http(request: Request, error: HTTPException) -> Response:
     code, detail = _HTTP_ERRORS.get(error.status_code, (f"http_{error.status_code}", _OTHER_DETAIL))
     return _answer(request, error.status_code, code, _(detail), headers=error.headers)
 
@@ -133,7 +144,7 @@ def _answer(
 
 
 def _describe(app: FastAPI) -> None:
-    """Replaces FastAPI's own description of a 422, and says that whatever else goes wrong is a problem too."""
+    """Says what can go wrong everywhere, in our words instead of FastAPI's, and that whatever else goes wrong is a problem too."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -147,6 +158,8 @@ def _describe(app: FastAPI) -> None:
             for path in document.get("paths", {}).values():
                 for operation in path.values():
                     told = operation.setdefault("responses", {})
+                    for status in _usual(operation):
+                        told.setdefault(str(status), {"description": _TITLES[status], "content": _CONTENT})
                     if "422" in told:
                         told["422"] = {"description": _TITLES[422], "content": _CONTENT}
                     told.setdefault("default", {"description": "A problem document (RFC 9457)", "content": _CONTENT})
@@ -154,6 +167,13 @@ def _describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def _usual(operation: Mapping[str, Any]) -> tuple[int, ...]:
+    """What the door and FastAPI answer before any route is reached, so that no route has to say it again."""
+    who = (401, 403) if operation.get("security") else ()
+    what = (400, 413, 415) if "requestBody" in operation else ()
+    return (*what, *who)
 
 
 _CONTENT: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
