@@ -14,6 +14,7 @@ from deploy.sandbox.phones import Message, Phone, Phones
 from deploy.sandbox.post import Poster, PostFailed, signed_headers
 from libs.clock import Clock
 from libs.errors import Conflict, Invalid, NotFound, Unavailable
+from libs.i18n import current_locale
 from libs.i18n import gettext as _
 from libs.log import get_logger
 
@@ -47,8 +48,8 @@ class Control:
         self._faults = faults
         self._post = poster
         self._owners = owners
-        self._known: Mapping[str, Owner] = {}
-        self._known_at_s: float | None = None
+        self._known: dict[str, tuple[float, Mapping[str, Owner]]] = {}
+        """By language, each with when it was learned: posts have names in both."""
 
     def routes(self, router: APIRouter) -> None:
         """Adds the endpoints to `router`."""
@@ -160,11 +161,12 @@ class Control:
     async def _owners_now(self) -> Mapping[str, Owner]:
         if self._owners is None:
             return {}
-        at_s = self._clock.elapsed_s()
-        if self._known_at_s is None or at_s - self._known_at_s >= OWNERS_REMEMBERED_S:
-            self._known = await self._owners()
-            self._known_at_s = at_s
-        return self._known
+        now_s = self._clock.elapsed_s()
+        at_s, known = self._known.get(current_locale(), (float("-inf"), {}))
+        if now_s - at_s >= OWNERS_REMEMBERED_S:
+            known = await self._owners()
+            self._known[current_locale()] = (now_s, known)
+        return known
 
 
 _NONE: Any = ()
