@@ -1,21 +1,20 @@
 """Migrations: one Alembic history per schema, all run the same way, one runner at a time."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import asyncpg
-from alembic.config import Config
-from alembic.operations import Operations
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 ROOT = Path(__file__).parents[2]
 LOCK_ID = 0x70C51
+_ROLES_HELD = "SELECT count(*) FROM pg_roles WHERE rolname = ANY ($1::text[]) AND pg_has_role(oid, 'MEMBER')"
+_REVISION = re.compile(r'^(revision|down_revision)\b[^=\n]*=\s*"([^"]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,63 +39,37 @@ def role(room: str) -> str:
 
 async def migrate(url: str, histories: Sequence[History] = HISTORIES) -> list[str]:
     """Brings every schema to its newest revision; answers the revisions that were applied, in order."""
-
-    async def connect() -> "asyncpg.Connection[Any]":
-        return await asyncpg.connect(
-            url, timeout=30, server_settings={"lock_timeout": "10s", "statement_timeout": "600s", "application_name": "tocsin-migrate"}
-        )
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_migrate, histories)
-    finally:
-        await engine.dispose()
-
-
-def _migrate(connection: Connection, histories: Sequence[History]) -> list[str]:
-    connection.execute(text("SET lock_timeout = '120s'"))
-    connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": LOCK_ID})
-    connection.execute(text("SET lock_timeout = '10s'"))
-    for name in ROLES:
-        connection.execute(
-            text(f"DO $$ BEGIN CREATE ROLE {name} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
-        )
-        connection.execute(text(f"GRANT {name} TO CURRENT_USER"))
-    connection.commit()
-    applied: list[str] = []
-    for history in histories:
-        applied += _upgrade(connection, history)
-    connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": LOCK_ID})
-    connection.commit()
-    return applied
-
-
-def _upgrade(connection: Connection, history: History) -> list[str]:
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {history.schema}"))
-    connection.commit()
-    if not (history.folder / "versions").exists():
+    if await _is_current(url, histories):
         return []
-    config = Config()
-    config.set_main_option("script_location", str(history.folder))
-    config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
-    applied: list[str] = []
+    from libs.db.upgrading import upgrade
 
-    def steps(revision: Any, _context: Any) -> Any:
-        found = script._upgrade_revs("head", revision)  # noqa: SLF001 - what `alembic upgrade` itself calls
-        applied.extend(str(step.revision.revision) for step in found)
-        return found
-
-    with EnvironmentContext(config, script, fn=steps) as environment:
-        environment.configure(connection=connection, version_table_schema=history.schema, transaction_per_migration=True)
-        with environment.begin_transaction():
-            environment.run_migrations()
-    connection.commit()
-    return applied
+    return await upgrade(url, histories)
 
 
-def grant_room(op: Operations, schema: str) -> None:
+async def _is_current(url: str, histories: Sequence[History]) -> bool:
+    """Whether there is nothing to do, as at nearly every start. In doubt it is for Alembic to say."""
+    connection = await asyncpg.connect(url, timeout=30, command_timeout=30)
+    try:
+        if await connection.fetchval(_ROLES_HELD, ROLES) < len(ROLES):
+            return False
+        for history in histories:
+            rows = await connection.fetch(f"SELECT version_num FROM {history.schema}.alembic_version")
+            if {row["version_num"] for row in rows} != _heads(history):
+                return False
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close(timeout=10)
+    return True
+
+
+def _heads(history: History) -> set[str]:
+    """The revisions that none follows."""
+    named = [named for path in (history.folder / "versions").glob("*.py") for named in _REVISION.findall(path.read_text("utf-8"))]
+    return {name for kind, name in named if kind == "revision"} - {name for kind, name in named if kind == "down_revision"}
+
+
+def grant_room(op: "Operations", schema: str) -> None:
     """Lets the service of `schema` work with its own tables; to be called at the end of a migration that makes tables."""
     name = role(schema)
     op.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
