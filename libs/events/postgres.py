@@ -88,9 +88,10 @@ _PARKED_DUE = """
         SELECT DISTINCT ON (key) key, state, next_at FROM bus.parked WHERE grp = $1 ORDER BY key, seq
     ) AS head WHERE state = 'waiting' AND next_at <= $2 ORDER BY next_at LIMIT $3
 """
+# The first one or none: where another consumer is busy with the first, skipping to the second would overtake it.
 _PARKED_HEAD = """
     SELECT seq, event_id, event_type, envelope, attempts, state, next_at FROM bus.parked
-    WHERE grp = $1 AND key = $2 ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED
+    WHERE seq = (SELECT min(seq) FROM bus.parked WHERE grp = $1 AND key = $2) FOR UPDATE SKIP LOCKED
 """
 
 

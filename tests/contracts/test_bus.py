@@ -200,6 +200,49 @@ async def test_tries_are_bounded_and_a_person_can_send_it_again(room: Room) -> N
     assert await room.effects(key) == [1, 2]
 
 
+async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
+    """While one tries the first parked event of a key, another one must not take the second."""
+    first, second = await room.consumer(), await room.consumer()
+    key = new_id()
+    room.poison = {1}
+    await send(room, changed(1, key), changed(2, key))
+    await drain(first)
+    room.poison = set()
+    room.clock.advance(seconds=10)
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        started.set()
+        await go_on.wait()
+        await room.handle(tx, events)
+
+    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
+    trying = asyncio.create_task(busy.retry_parked())
+    await started.wait()
+    overtaken = await second.retry_parked()
+    go_on.set()
+    await trying
+    assert overtaken == 0
+    assert await room.effects(key) == [1, 2]
+
+
+async def test_an_event_whose_values_no_query_takes_parks_too(room: Room) -> None:
+    """The driver refuses it before the database sees it: that too stops its own key only."""
+
+    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        for event in events:
+            await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, 2**40 if event.data.version == 1 else event.data.version)
+
+    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    key = new_id()
+    await send(room, changed(1, key), changed(2, new_id()))
+    await drain(consumer)
+    async with room.database.connection() as c:
+        (blocked,) = await parked(c)
+    assert blocked.key == key
+    assert await room.effects() == [2]
+
+
 async def test_an_event_that_cannot_be_read_parks_too(room: Room) -> None:
     consumer = await room.consumer()
     key = new_id()
