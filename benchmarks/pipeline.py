@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -20,7 +21,9 @@ import orjson
 from benchmarks.ground import Ground, cpu_s, free_port, percentile, processes
 from benchmarks.sender import Sender
 from benchmarks.table import Row
+from deploy.demo.people import report
 
+BODIES = 1000
 WARM_UP_S = 2.0
 CAPACITY_S = 5.0
 STEADY_S = 15.0
@@ -73,7 +76,7 @@ async def measure(ground: Ground) -> list[Row]:
         ]
         with processes(ground, port, "deploy.cli", "run", PORT=str(port)) as (process,):
             key = json.loads((ground.folder / "demo.json").read_text())["api_key"]
-            async with Sender(port, key, [_body(place) for place in places]) as sender:
+            async with Sender(port, key, _bodies(places)) as sender:
                 await sender.for_seconds(WARM_UP_S)
                 await _settled(connection)
                 before = _used(ground, process)
@@ -150,10 +153,7 @@ def _used(ground: Ground, process: "subprocess.Popen[bytes]") -> tuple[float, fl
     return cpu_s(process.pid), cpu_s(ground.postgres_pid, with_children=True), cpu_s(os.getpid())
 
 
-def _body(place: str) -> bytes:
-    """A report of grade II: the community is accountable and the street is told as well."""
-    from benchmarks.intake import PAYLOAD
-
-    location = {"division_code": place, "address": "示例路1号"}
-    children = [{"name": "示例·童", "sex": "unknown", "age": 9, "current_location": location}]
-    return orjson.dumps({**PAYLOAD, "children": children})
+def _bodies(places: list[str]) -> list[bytes]:
+    """Invented reports in the mix of a realistic day (see the demo): of each grade some, so that up to three rungs are told at once."""
+    random = Random(1)
+    return [orjson.dumps(report(random.choice(places), random)) for _ in range(BODIES)]

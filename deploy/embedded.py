@@ -32,7 +32,7 @@ from libs.db.migrations import migrate
 from libs.events.postgres import PostgresBus
 from libs.i18n import gettext as _
 from libs.log import get_logger
-from libs.service import Builder, Context, Job
+from libs.service import Builder, Context, Job, memory
 from libs.service.assembly import Assembly, assemble
 from libs.service.serve import listen, serving, until_stopped
 from libs.settings import CommonSettings, SettingsError
@@ -195,6 +195,7 @@ async def _serve(
     assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None, *, phones: bool
 ) -> None:
     settings = assembly.context.settings
+    memory.settle()
     async with serving(assembly.app, listener) as ended, assembly.running():
         say(_("Ready: %(url)s", url=settings.public_base_url))
         if access is not None:

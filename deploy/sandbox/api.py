@@ -21,6 +21,7 @@ from deploy.sandbox.courier import Courier
 from deploy.sandbox.faults import E164, Fault, Faults
 from deploy.sandbox.phones import Message, Phones
 from libs.clock import Clock
+from libs.web.express import ExpressRoute
 
 BODY_CHARS_MAX = 1600
 REQUEST_BYTES_MAX = 64 * 1024
@@ -48,7 +49,7 @@ class TwilioApi:
     def routes(self, router: APIRouter) -> None:
         """Adds the endpoints to `router`."""
         base = "/2010-04-01/Accounts/{account}"
-        router.add_route(f"{base}/Messages.json", self.create, methods=["POST"], include_in_schema=False)
+        router.routes.append(ExpressRoute(f"{base}/Messages.json", self.create, methods=["POST"], include_in_schema=False))
         router.add_route(f"{base}/Messages.json", self.find, methods=["GET"], include_in_schema=False)
         router.add_route(f"{base}/Messages/{{sid}}.json", self.fetch, methods=["GET"], include_in_schema=False)
 

@@ -22,6 +22,7 @@ from libs.log import get_logger
 from libs.service import Builder, Context, Job, Service, Tick
 from libs.service.loops import consume, work
 from libs.web import furnish
+from libs.web.express import Application
 
 CLOCK_EVERY_S = 10.0
 CLEAN_EVERY_S = 600.0
@@ -83,7 +84,7 @@ async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterat
 
 
 def _application(context: Context, services: Sequence[Service], own: Database, directory: Database) -> FastAPI:
-    app = FastAPI(
+    app = Application(
         title="Tocsin",
         version="0.1.0",
         summary="Mandatory reporting and alert routing for child protection",

@@ -15,12 +15,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.errors import Forbidden, TocsinError, TooLarge
+from libs.errors import Forbidden, TooLarge
 from libs.events.envelope import new_id, traceparent
 from libs.i18n import Locale, current_locale, negotiate, parse_locale, reset_locale, set_locale
 from libs.i18n import gettext as _
 from libs.log import get_logger
 from libs.web import problems
+from libs.web.express import Application
 from libs.web.visit import Visit, remember
 
 BODY_SIZE_MAX_BYTES: Final = 1 << 20
@@ -50,6 +51,8 @@ _Headers = dict[bytes, bytes]
 def install(app: FastAPI, public_base_url: str, body_size_max_bytes: int = BODY_SIZE_MAX_BYTES) -> None:
     """Puts the door in front of `app`."""
     app.add_middleware(Door, public_base_url=public_base_url, body_size_max_bytes=body_size_max_bytes)
+    if isinstance(app, Application):
+        app.express = Door(app.express, public_base_url, body_size_max_bytes)
 
 
 class Door:
@@ -159,7 +162,7 @@ async def _answer(error: Exception, request: Request, send: Send, *, started: bo
         # Half an answer is out: cutting the connection is the only honest end left.
         _log.error("request failed after its answer had begun", exc_info=error)
         return
-    response: Response = problems.respond(request, error) if isinstance(error, TocsinError) else problems.unexpected(request, error)
+    response: Response = problems.answer_to(request, error)
     await response(request.scope, request.receive, send)
 
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from libs.directory.permissions import ClientPrincipal, Principal
 from libs.errors import BadRequest, Unsupported
 from libs.i18n import gettext as _
 from libs.web import identity, pagination, problems
+from libs.web.express import ExpressRoute
 from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page
 from services.intake.handlers import content, receipts
 from services.intake.handlers.accept import Sender, accept_report
@@ -90,21 +90,13 @@ class ReportItem(BaseModel):
     stage: str | None
 
 
-class RawRoute(APIRoute):
-    """Hands its endpoint the request as it is. What FastAPI would do besides costs more than the report's own write."""
-
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        endpoint: Callable[[Request], Awaitable[Response]] = self.endpoint
-        return endpoint
-
-
 def routes(needs: Needs) -> tuple[APIRouter, ...]:
     """The routers of the API."""
     return _sending(needs), _reading(needs)
 
 
 def _sending(needs: Needs) -> APIRouter:
-    router = APIRouter(route_class=RawRoute, tags=["intake"])
+    router = APIRouter(route_class=ExpressRoute, tags=["intake"])
     check_key: Callable[[Request], Awaitable[ClientPrincipal]] = identity.api_client("report").dependency
 
     @router.post(

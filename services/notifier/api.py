@@ -16,6 +16,7 @@ from libs.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
 from libs.i18n import gettext as _
 from libs.terms import Purpose, Tier
 from libs.web import identity
+from libs.web.express import ExpressRoute
 from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page, decode, split
 from libs.web.problems import responses
 from services.notifier.gateways.twilio import NAME, seen_in_callback
@@ -73,10 +74,8 @@ def callbacks(database: Database, clock: Clock, means: Means, observe: Any) -> C
     return MicroBatch(flush)
 
 
-def router(
-    database: Database, clock: Clock, means: Means, recorded: Callbacks, *, tokens: tuple[str, ...], public_base_url: str
-) -> APIRouter:
-    """The routes, on the notifier's own database. Signatures are checked for `public_base_url`, never for what headers say."""
+def router(database: Database, clock: Clock, means: Means, *, tokens: tuple[str, ...], public_base_url: str) -> APIRouter:
+    """All routes but the busiest. Signatures are checked for `public_base_url`, never for what headers say."""
     routes = APIRouter(tags=["notifier"])
 
     @routes.get("/v1/notifications", responses=responses(401, 403, 422))
@@ -94,20 +93,6 @@ def router(
         return Page(items=[_out(one) for one in shown], next=following)
 
     @routes.post(
-        f"{STATUS_PATH}/{{attempt_id}}",
-        status_code=status.HTTP_204_NO_CONTENT,
-        responses=responses(403, 404, 413, 415, 422, 503),
-        openapi_extra=_form_body("MessageSid", "MessageStatus"),
-    )
-    async def twilio_status(request: Request, attempt_id: str) -> None:
-        """Twilio says how an SMS is. Told twice, late or out of order, it changes nothing."""
-        form = await _signed_form(request, f"{public_base_url}{STATUS_PATH}/{attempt_id}", tokens)
-        seen = seen_in_callback(_required(form, "MessageSid"), _required(form, "MessageStatus"), _error_code(form))
-        known = _uuid(attempt_id)
-        if known is None or not await _record(recorded, known, seen):
-            raise NotFound("unknown_attempt", _("There is no such attempt."))
-
-    @routes.post(
         INBOUND_PATH,
         response_class=Response,
         responses={200: {"description": "TwiML", "content": {"text/xml": {}}}, **responses(403, 413, 415, 422)},
@@ -122,6 +107,29 @@ def router(
         return Response(twiml(answer), media_type="text/xml")
 
     return routes
+
+
+def status_webhook(recorded: Callbacks, *, tokens: tuple[str, ...], public_base_url: str) -> APIRouter:
+    """The webhook that is called several times for each SMS; signed as the others."""
+    webhook = APIRouter(tags=["notifier"], route_class=ExpressRoute)
+
+    @webhook.post(
+        f"{STATUS_PATH}/{{attempt_id}}",
+        status_code=status.HTTP_204_NO_CONTENT,
+        responses=responses(403, 404, 413, 415, 422, 503),
+        openapi_extra=_form_body("MessageSid", "MessageStatus", path=("attempt_id",)),
+    )
+    async def twilio_status(request: Request) -> Response:
+        """Twilio says how an SMS is. Told twice, late or out of order, it changes nothing."""
+        attempt_id: str = request.path_params["attempt_id"]
+        form = await _signed_form(request, f"{public_base_url}{STATUS_PATH}/{attempt_id}", tokens)
+        seen = seen_in_callback(_required(form, "MessageSid"), _required(form, "MessageStatus"), _error_code(form))
+        known = _uuid(attempt_id)
+        if known is None or not await _record(recorded, known, seen):
+            raise NotFound("unknown_attempt", _("There is no such attempt."))
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+    return webhook
 
 
 async def _record(recorded: Callbacks, attempt_id: UUID, seen: Observation | None) -> bool:
@@ -192,8 +200,9 @@ def _out(listed: Listed) -> NotificationOut:
     )
 
 
-def _form_body(*fields: str) -> dict[str, Any]:
+def _form_body(*fields: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
     """How a webhook's body looks, for the OpenAPI document: it is read by hand, since its very bytes are signed."""
     schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}, "required": list(fields)}
     signature = {"name": "X-Twilio-Signature", "in": "header", "schema": {"type": "string"}, "description": "Proof of origin"}
-    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}, "parameters": [signature]}
+    told = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}, "parameters": [*told, signature]}

@@ -49,7 +49,8 @@ async def build(context: Context) -> Service:
         name="notifier",
         database=database,
         routers=(
-            api.router(database, context.clock, means, recorded, tokens=settings.auth_tokens, public_base_url=public_base_url),
+            api.status_webhook(recorded, tokens=settings.auth_tokens, public_base_url=public_base_url),
+            api.router(database, context.clock, means, tokens=settings.auth_tokens, public_base_url=public_base_url),
             web.router(database),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived),),
