@@ -12,7 +12,8 @@ TocsinError
 │   ├── NotAcknowledged   somebody must acknowledge first
 │   └── NotReadyToClose   a step is missing
 └── Invalid
-    └── UnknownDivision   a code that is not in the register
+    ├── UnknownDivision   a code that is not in the register
+    └── NoPolicyThen      no policy was, or will be, in force
 """
 
 from collections.abc import Sequence
@@ -64,4 +65,11 @@ class UnknownDivision(Invalid):
     def __init__(self) -> None:
         super().__init__(
             "unknown_division", _("This code is not in the register. Search the place under /v1/divisions?q=."), field="division_code"
+        )
+
+
+class NoPolicyThen(Invalid):
+    def __init__(self) -> None:
+        super().__init__(
+            "no_policy_then", _("No policy is in force there at that time. Name one with policy, or ask for another time."), field="at"
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from libs.db import Tx
@@ -11,7 +11,7 @@ from libs.errors import Invalid
 from libs.events.catalogue import CaseAssigned, ReportReceived
 from libs.i18n import gettext as _
 from libs.terms import AgeBand, Answer, Channel, Danger, Grade, Situation
-from services.router.errors import UnknownDivision
+from services.router.errors import NoPolicyThen, UnknownDivision
 from services.router.handlers.desk import Desk
 from services.router.rules.case import Moment, Outcome
 from services.router.rules.grading import Grading, grade
@@ -20,6 +20,8 @@ from services.router.rules.policy import Policy
 from services.router.rules.simulate import Line, Numbered, simulate
 
 NOWHERE = UUID(int=0)
+FARTHEST = timedelta(days=36_525)
+"""How far from today one may ask: nobody writes policies for other centuries, and calendars end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,14 @@ async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceiv
         raise UnknownDivision
     route = await desk.route(tx, question.division_code)
     at = question.at or desk.clock.now()
-    zone = route.division.zone
-    policy = desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(question.division_code, at, zone)
+    if abs(at - desk.clock.now()) > FARTHEST:
+        raise NoPolicyThen
+    try:
+        policy = (
+            desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(route.division.code, at, route.division.zone)
+        )
+    except LookupError as error:
+        raise NoPolicyThen from error
     if policy is None:
         known = ", ".join(sorted({one.id for one in desk.book.policies}))
         raise Invalid("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=known), field="policy")
