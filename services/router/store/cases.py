@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -52,9 +53,19 @@ async def read(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, CaseState]:
 
 async def save(tx: Tx, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Writes what the outcomes changed. The cases must be new, or locked in this transaction."""
-    if not outcomes:
-        return
-    await tx.execute(_SAVE_CASES, *columns.turned(columns.of_case(one.after, now) for one in outcomes), timeout=TIMEOUT_S)
+    whole: list[tuple[Any, ...]] = []
+    alarms: list[tuple[Any, ...]] = []
+    for one in outcomes:
+        values = columns.of_case(one.after, now)
+        # Most of what time brings is a reminder: it moves the alarm clock and nothing that anybody sees.
+        if one.before is not None and columns.of_case(one.before, now)[: columns.ALARM] == values[: columns.ALARM]:
+            alarms.append((one.after.case_id, one.after.wakes_at))
+        else:
+            whole.append(values)
+    if whole:
+        await tx.execute(_SAVE_CASES, *columns.turned(whole), timeout=TIMEOUT_S)
+    if alarms:
+        await tx.execute(_SET_ALARMS, *columns.turned(alarms), timeout=TIMEOUT_S)
     deadlines = [columns.of_deadline(one.after.case_id, row) for one in outcomes for row in one.changed_deadlines]
     if deadlines:
         await tx.execute(_SAVE_DEADLINES, *columns.turned(deadlines), timeout=TIMEOUT_S)
@@ -102,6 +113,10 @@ async def _with_parts(tx: Tx, rows: Sequence[asyncpg.Record]) -> dict[UUID, Case
 
 
 _SAVE_CASES = columns.upsert("cases", columns.CASE, 1, frozenset({"code", "t0", "opened_at"}))
+_SET_ALARMS = """
+    UPDATE router.cases SET wakes_at = alarm.wakes_at FROM unnest($1::uuid[], $2::timestamptz[]) AS alarm (case_id, wakes_at)
+    WHERE cases.case_id = alarm.case_id
+"""
 _SAVE_DEADLINES = columns.upsert("deadlines", columns.DEADLINE, 2, frozenset({"kind", "step", "tier", "started_at"}))
 _SAVE_ASSIGNMENTS = columns.upsert("assignments", columns.ASSIGNMENT, 3, frozenset({"tier", "division_code"}))
 

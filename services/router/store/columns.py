@@ -190,6 +190,8 @@ CASE = {
     "wakes_at": "timestamptz",
     "changed_at": "timestamptz",
 }
+ALARM = list(CASE).index("wakes_at")
+"""Where the columns begin that nobody sees."""
 DEADLINE = {
     "case_id": "uuid",
     "deadline_id": "uuid",
