@@ -2,22 +2,38 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, FloatRect, Locator, Page, async_playwright, expect
+
+if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam  # the public module does not hand it on
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = Path("var/screenshots")
 WIDTHS = {1440: 900, 360: 740}
+"""Of a desk and of a phone, each with the height of its screen."""
+TALLEST = 6_000
+"""Pixels of a picture: more of a page tells nobody more."""
+PATIENCE_MS = 30_000
+"""How long a condition is waited for on a busy machine; a page that works takes a fraction of a second."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """A browser of this test alone; without Chromium the page tests are skipped, loudly, unless they are required."""
+    """A browser of this test alone."""
+    async with chromium() as started:
+        yield started
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A running browser; without Chromium the page tests are skipped, loudly, unless they are required."""
     if CHROMIUM is None:
         message = "no Chromium: install the packages chromium and fonts-noto-cjk to run the page tests"
         if os.environ.get("TOCSIN_REQUIRE_BROWSER"):
@@ -42,8 +58,20 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, base_url: str, *, width: int = 1440, language: str = "zh-CN") -> AsyncIterator[Page]:
-    """A fresh visitor. What the page complains about in the console, or requests from elsewhere, fails the test."""
+async def visiting(
+    browser: Browser,
+    base_url: str,
+    *,
+    width: int = 1440,
+    language: str = "zh-CN",
+    zone: str = "Asia/Shanghai",
+    cookies: "Sequence[SetCookieParam]" = (),
+    scripts: bool = True,
+) -> AsyncIterator[Page]:
+    """A fresh visitor. What the page complains about in the console, or requests from elsewhere, fails the test.
+
+    `zone` is the visitor's own time zone; `scripts=False` switches JavaScript off; `cookies` are those of an earlier visit.
+    """
     complaints: list[str] = []
 
     def watch(request: Any) -> None:
@@ -51,9 +79,14 @@ async def visiting(browser: Browser, base_url: str, *, width: int = 1440, langua
             complaints.append(f"asks a foreign host: {request.url}")
 
     context = await browser.new_context(
-        base_url=base_url, viewport={"width": width, "height": WIDTHS[width]}, locale=language, timezone_id="Asia/Shanghai"
+        base_url=base_url,
+        viewport={"width": width, "height": WIDTHS[width]},
+        locale=language,
+        timezone_id=zone,
+        java_script_enabled=scripts,
     )
-    context.set_default_timeout(15_000)
+    await context.add_cookies(cookies)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -66,9 +99,21 @@ async def visiting(browser: Browser, base_url: str, *, width: int = 1440, langua
 
 
 async def picture(page: Page, name: str) -> None:
-    """Keeps a picture of the whole page for people to look at."""
+    """Keeps a picture of the page, from its top, for people to look at."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+    await page.evaluate("scrollTo(0, 0)")
+    size = await page.evaluate("({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})")
+    clip: FloatRect = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], TALLEST)}
+    await page.screenshot(path=PICTURES / f"{name}.png", full_page=True, clip=clip)
+
+
+async def tab_to(page: Page, target: Locator, presses_max: int = 80) -> None:
+    """Moves the focus to `target` as people without a mouse do."""
+    for _ in range(presses_max):
+        if await target.evaluate("element => element === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+    raise AssertionError(f"{target} is not reached by Tab")
 
 
 async def fits(page: Page) -> None:

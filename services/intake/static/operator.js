@@ -68,7 +68,7 @@
   /* Nothing runs before it is sent: the terms are said in whole minutes, and until when they would last. */
   const MINUTE_MS = 60000;
   const terms = (due) => window.tocsin.duration(Math.round((Date.parse(due) - window.tocsin.now()) / MINUTE_MS) * (MINUTE_MS / 1000));
-  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang.replace("en", "en-GB"), {
     timeZone: "Asia/Shanghai", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
   });
 

@@ -29,8 +29,8 @@
     if (words.good.includes(noun)) item.classList.add("ok");
     if (words.details.includes(noun)) item.classList.add("detail");
     const at = new Date(one.at);
-    const shown = new Intl.DateTimeFormat(document.documentElement.lang, {
-      timeZone: timeline.dataset.zone, month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
+    const shown = new Intl.DateTimeFormat(document.documentElement.lang.replace("en", "en-GB"), {
+      timeZone: timeline.dataset.zone, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
     }).format(at);
     const when = element("div", undefined, { class: "when" });
     when.append(element("time", shown, { datetime: one.at }));

@@ -1,0 +1,139 @@
+"""Every page, on a desk and on a phone, in both languages: it fits, it can be read, pressed and heard, and nothing was left untranslated.
+
+One world for all: a case that nobody answered, one that was acknowledged, one that has just come in, and one that waits for a place.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from libs.web.middleware import LANGUAGE_COOKIE
+from tests.support.browser import chromium, picture, visiting
+from tests.support.pages import place_names, sound
+from tests.support.postgres import fresh_database
+from tests.support.world import World, make_world
+
+if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark.asyncio(loop_scope="module")]
+
+VIEWS = [(language, width) for language in ("zh-CN", "en") for width in (1440, 360)]
+FAR_AWAY = "America/New_York"
+"""Where the visitor's own clock stands: pages say Chinese time all the same."""
+SHUIWEI, HONGLI = "440304004028", "440304002016"
+
+
+@dataclass(frozen=True)
+class Town:
+    """A world in which something has happened."""
+
+    world: World
+    browser: Browser
+    late: dict[str, Any]
+    taken: dict[str, Any]
+    new: dict[str, Any]
+    report: dict[str, Any]
+    names: frozenset[str]
+
+    async def session(self, username: str) -> "list[SetCookieParam]":
+        """The cookies of somebody who has logged in."""
+        account = next(one for one in self.world.demo.accounts if one.username == username)
+        async with httpx.AsyncClient(base_url=self.world.base_url) as http:
+            answer = await http.post("/login", data={"username": account.username, "password": account.password})
+            assert answer.status_code == 303, answer.text
+            return [{"name": one.name, "value": one.value or "", "url": self.world.base_url} for one in http.cookies.jar]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(postgres_url: str, demo_template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with (
+        fresh_database(postgres_url, demo_template) as url,
+        make_world(url, tmp_path_factory.mktemp("town")) as world,
+        chromium() as browser,
+    ):
+        yield await _populate(world, browser)
+
+
+async def _populate(world: World, browser: Browser) -> Town:
+    report = await world.report()
+    await world.advance(minutes=95)  # silent up to the district, which is supervised
+    taken = await world.report(situations=["MR2_U14_SEXUAL"], children=_in(SHUIWEI))
+    await world.settle()
+    case = await world.case_of(taken)
+    assert (await world.act(case, "acknowledge", case["owner"]["officer_id"])).status_code == 200
+    await world.advance(minutes=40)
+    await world.report(situations=["GC5_DROPOUT"], children=_in(HONGLI))
+    await world.report(situations=["GC3_LIVING_ALONE"], children=_in("440304"))
+    new = await world.report(situations=["MR8_BEGGING"])
+    await world.settle()
+    names = place_names(await world.fetch("SELECT name FROM directory.divisions"))
+    return Town(world, browser, await world.case_of(report), await world.case_of(taken), await world.case_of(new), report, frozenset(names))
+
+
+def _in(code: str) -> list[dict[str, Any]]:
+    return [{"current_location": {"division_code": code}}]
+
+
+def _pages(town: Town, username: str) -> dict[str, str]:
+    """Name and path of what this account (or nobody) looks at."""
+    late = town.late["case_id"]
+    return {
+        "": {
+            "public": "/",
+            "login": "/login",
+            "receipt": "/receipt",
+            "receipt-status": f"/receipt/{town.report['receipt']}",
+            "phones": "/sandbox",
+        },
+        "operator": {"report": "/report", "board-operator": "/board"},
+        "officer-nanyuan-community": {"case-new": f"/cases/{town.new['case_id']}", "board-mine": "/board?mine=true"},
+        "supervisor": {
+            "board": "/board",
+            "board-empty": "/board?status=needs_placing&grade=I",
+            "case-late": f"/cases/{late}",
+            "case-taken": f"/cases/{town.taken['case_id']}",
+            "content": f"/reports/{town.report['report_id']}",
+            "response-times": "/response-times",
+            "notifications": f"/notifications?case_id={late}",
+        },
+        "admin": {
+            "directory": "/directory",
+            "directory-place": "/directory?code=440304001020",
+            "directory-district": "/directory?code=440304",
+            "directory-found": "/directory?q=ny",
+            "notifications-empty": "/notifications",
+        },
+    }[username]
+
+
+@pytest.mark.parametrize(("language", "width"), VIEWS)
+@pytest.mark.parametrize("username", ["", "operator", "officer-nanyuan-community", "supervisor", "admin"])
+async def test_every_page_is_sound(town: Town, username: str, language: str, width: int) -> None:
+    cookies = await town.session(username) if username else []
+    chosen: SetCookieParam = {"name": LANGUAGE_COOKIE, "value": language.replace("-", "_"), "url": town.world.base_url}
+    async with visiting(
+        town.browser, town.world.base_url, width=width, language=language, zone=FAR_AWAY, cookies=[*cookies, chosen]
+    ) as page:
+        for name, path in _pages(town, username).items():
+            answer = await page.goto(path)
+            assert answer is not None
+            assert answer.status == 200, path
+            await _ready(page)
+            await picture(page, f"{name}-{language}-{width}")
+            await sound(page, language, town.names)
+
+
+async def _ready(page: Page) -> None:
+    """Waits for what scripts still have to fetch."""
+    if await page.locator("#timeline").count():
+        await expect(page.locator("#timeline strong").first).to_be_visible()
+    if await page.locator("#phones").count():
+        await expect(page.locator(".bubble").first).to_be_visible()
+    if await page.locator("#live").count():
+        await expect(page.locator("#live")).to_have_class("state state-ok")
