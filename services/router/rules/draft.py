@@ -165,8 +165,8 @@ class Draft:
         self.fan_out("fan_out" if assigning == "opened" else assigning)
 
     def fan_out(self, assigning: Assigning) -> None:
-        """Tells the rungs that the grade names, apart from those who know already."""
-        knowing = {one.officer_id for one in self.case.assignments}
+        """Tells the rungs that the grade names, apart from those who know already; who was told not to come does not."""
+        knowing = {one.officer_id for one in self.case.assignments if one.answer is not Answered.RECALLED}
         window = next((one for one in self.case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
         for tier in told_at_opening(self.policy.grades[self.case.grade].fan_out, self.tiers):
             seat = seat_at(self.policy, self.route, tier, self.case.ruled_out)
@@ -220,6 +220,8 @@ class Draft:
         """Tells the supervising posts. `begin` starts the rounds while nobody answers; a round that `goes_on` arms the next, if any."""
         case = self.case
         case.supervise_round += 1
+        if case.status is not Status.ACKNOWLEDGED:
+            self._replace_lost_owner()
         if begin:
             self.disarm(Kind.SUPERVISE)
             case.supervise_left = self.policy.supervise.rounds
@@ -301,27 +303,35 @@ class Draft:
         if case.status is Status.ACKNOWLEDGED:
             case.status, case.acknowledged_at = Status.OPEN, None
         self.disarm(Kind.ACKNOWLEDGE)
-        self._replace_lost_owner()
         self.supervise(step, begin=True)
 
     def _replace_lost_owner(self) -> None:
-        """Where a last resort has the case, another person takes the place of one who declined or cannot be reached."""
-        case = self.case
-        if not case.off_ladder or case.owner_officer_id not in case.ruled_out:
+        """Where the case cannot climb, another person takes the place of one who declined, cannot be reached, or never was there.
+
+        On the top rung that is somebody of that rung; without a rung, or without anybody on it, whoever is the last resort.
+        """
+        case, ruled_out = self.case, self.case.ruled_out
+        if self.owner_assignment is not None and case.owner_officer_id not in ruled_out:
             return
-        seat = last_resort(self.policy, self.route, case.ruled_out)
+        off_ladder = case.off_ladder or case.tier is None or case.status is Status.NEEDS_PLACING
+        if off_ladder or case.tier is None:
+            seat = last_resort(self.policy, self.route, ruled_out)
+        else:
+            seat = seat_at(self.policy, self.route, case.tier, ruled_out) if case.tier in self.policy.tiers else None
         if seat is not None:
-            self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=True)
+            self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=off_ladder)
             self.say(CaseAssigned, at=seat, accountable=True, reason="unreachable")
             self.assign(seat)
-            self.notify(Purpose.ESCALATE, seat, step=Step.ACKNOWLEDGE)
+            waits_for = Step.DISPATCH if case.status is Status.NEEDS_PLACING else Step.ACKNOWLEDGE
+            self.notify(Purpose.ESCALATE, seat, step=waits_for)
 
     def _rest_on_first_post(self) -> None:
         """Nobody at all can be reached for the place: the case rests on the first post there is, until somebody can."""
         case = self.case
         post: Post | None = next(iter(self.route.posts), None)
+        case.off_ladder = True
         if post is not None:
-            case.owner_post_id, case.owner_division_code, case.tier, case.off_ladder = post.post_id, post.division_code, post.tier, True
+            case.owner_post_id, case.owner_division_code, case.tier = post.post_id, post.division_code, post.tier
             case.owner_officer_id = post.holders[0].officer_id if post.holders else None
 
     @property

@@ -17,11 +17,13 @@ from libs.terms import Grade, Purpose, Step
 from services.router.rules.case import OF_PEOPLE, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
-from services.router.rules.ladder import Seat, holder_of, needs_placing, post_of
+from services.router.rules.ladder import Seat, holder_of, needs_placing, next_seat, post_of, supervisors
 
 SECOND_REPORT = "second_report"
 _REACHES_OUT = frozenset({Purpose.ASSIGN, Purpose.ESCALATE, Purpose.SUPERVISE, Purpose.REMIND, Purpose.OVERDUE})
 """Messages whose failure lets somebody else be told; a recall that nobody reads harms nobody."""
+_OF_THE_OWNER = frozenset({Purpose.REMIND, Purpose.OVERDUE})
+"""Messages that an owner still needs after having acknowledged; an assignment that arrives no more is not one."""
 
 
 def facts_of(report: ReportReceived) -> Facts:
@@ -124,15 +126,17 @@ def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) ->
     if not state.open or told is None or failed.purpose not in _REACHES_OUT:
         return Outcome(state, state, ())
     is_owner = (state.owner_post_id, state.owner_officer_id) == (told.post_id, told.officer_id)
-    if told.answer is Answered.ACKNOWLEDGED and is_owner:
-        return _tell_deputy_of_owner(state, told, failed, moment)
-    if told.answer is not Answered.TOLD:
+    owns = told.answer is Answered.ACKNOWLEDGED and is_owner
+    if (told.answer is not Answered.TOLD and not owns) or (owns and failed.purpose not in _OF_THE_OWNER):
         return Outcome(state, state, ())
     draft = Draft(state, moment)
-    draft.answer(told, Answered.UNREACHABLE)
-    if state.status is Status.ACKNOWLEDGED:
+    if not owns:
+        draft.answer(told, Answered.UNREACHABLE)
+    if state.status is Status.ACKNOWLEDGED and not told.supervising:
+        if failed.purpose in _OF_THE_OWNER:
+            _tell_another(draft, told, failed.purpose)
         return draft.outcome()
-    seat = _next_on_post(draft, told.post_id)
+    seat = _next_on_post(draft, told.post_id, draft.case.ruled_out)
     if seat is None:
         if is_owner:
             draft.climb("unreachable")
@@ -148,25 +152,30 @@ def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) ->
     return draft.outcome()
 
 
-def _tell_deputy_of_owner(state: CaseState, owner: Assignment, failed: NotificationFailed, moment: Moment) -> Outcome:
-    """The owner has the case but does not get a reminder: whoever shares the post gets it too. The step's deadline still climbs."""
-    draft = Draft(state, moment)
-    others = frozenset({owner.officer_id}) | state.ruled_out
-    post = post_of(moment.route, owner.post_id)
-    officer_id = holder_of(post, others) if post else None
-    due = state.next_due
-    if post is None or officer_id is None or any(one.officer_id == officer_id for one in state.assignments):
-        return Outcome(state, state, ())
-    seat = Seat(post, officer_id)
-    draft.say(CaseAssigned, at=seat, accountable=False, reason="unreachable")
-    draft.assign(seat)
-    draft.notify(failed.purpose, seat, step=due.step if due else Step.ACKNOWLEDGE, deadline_at=due.due_at if due else None)
-    return draft.outcome()
+def _tell_another(draft: Draft, told: Assignment, purpose: Purpose) -> None:
+    """The owner has the case but does not hear of what is due: somebody else hears it, and nothing changes hands.
+
+    That is whoever shares the post, else the next rung, else a supervising post. The step's deadline still climbs.
+    """
+    case = draft.case
+    without = case.ruled_out | {told.officer_id} | ({case.owner_officer_id} if case.owner_officer_id else set())
+    seat = (
+        _next_on_post(draft, told.post_id, without)
+        or next_seat(draft.policy, draft.route, draft.tiers_above(told.tier), without)
+        or next(iter(supervisors(draft.policy, draft.route, without)), None)
+    )
+    if seat is None:
+        return
+    if all(one.officer_id != seat.officer_id for one in case.assignments):
+        draft.say(CaseAssigned, at=seat, accountable=False, reason="unreachable")
+        draft.assign(seat)
+    due = case.next_due
+    draft.notify(purpose, seat, step=due.step if due else Step.ACKNOWLEDGE, deadline_at=due.due_at if due else None)
 
 
-def _next_on_post(draft: Draft, post_id: UUID) -> Seat | None:
+def _next_on_post(draft: Draft, post_id: UUID, without: frozenset[UUID]) -> Seat | None:
     post = post_of(draft.route, post_id)
-    officer_id = holder_of(post, draft.case.ruled_out) if post else None
+    officer_id = holder_of(post, without) if post else None
     return Seat(post, officer_id) if post and officer_id else None
 
 
@@ -213,7 +222,8 @@ def change_grade(draft: Draft, new: Grade, reason: str, *, by: UUID | None = Non
             draft.stretch(one, steps[one.step].d)
         elif one.kind is Kind.STEP:
             draft.settle(lambda other, gone=one: other is gone, state=State.CANCELLED, reminders=())  # type: ignore[misc]
-    known = {one.step for one in case.deadlines if one.kind is Kind.STEP} | set(case.steps_done) | {Step.DISPATCH}
+    counted = {one.step for one in case.deadlines if one.kind is Kind.STEP and one.state is not State.CANCELLED}
+    known = counted | set(case.steps_done) | {Step.DISPATCH}
     for step, window in steps.items():
         if step not in known:
             draft.stretch(draft.arm(Kind.STEP, step, case.t0, window.d), window.d)

@@ -239,6 +239,8 @@ class Policy(Strict):
         for grade, rules in self.grades.items():
             if unbounded := [tier for tier in self.tiers if tier not in rules.ack_windows]:
                 yield f"grades.{grade}.ack_windows: {', '.join(unbounded)} missing"
+            if Step.DISPATCH not in rules.steps:
+                yield f"grades.{grade}.steps: dispatch missing, which is how soon a case without a place is given one"
         yield from self._time_problems()
 
     def _time_problems(self) -> Iterator[str]:
