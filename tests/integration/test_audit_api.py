@@ -23,6 +23,7 @@ from tests.integration.test_audit_ledger import T0, story
 from tests.integration.test_audit_response_times import NORTH, Case
 
 NOW = T0 + timedelta(minutes=60)
+NO_CASE = "00000000-0000-7000-8000-000000000000"
 AUDITOR = StaffPrincipal(new_id(), "auditor", Role.AUDITOR, None, "440304", "en")
 
 
@@ -102,9 +103,9 @@ async def test_a_reader_sees_their_own_place_only(audit: Database):
         (key("read"), "/v1/response-times", 403),
         (key("read", "act", "report", "admin"), "/v1/ledger", 403),
         (key("audit"), "/v1/ledger", 200),
-        (key("report"), f"/v1/cases/{new_id()}/timeline", 403),
-        (key("read"), f"/v1/cases/{new_id()}/timeline", 404),
-        (key("audit"), f"/v1/cases/{new_id()}/timeline", 404),
+        (key("report"), f"/v1/cases/{NO_CASE}/timeline", 403),
+        (key("read"), f"/v1/cases/{NO_CASE}/timeline", 404),
+        (key("audit"), f"/v1/cases/{NO_CASE}/timeline", 404),
         (key("audit"), "/v1/response-times?from=yesterday", 422),
         (key("audit"), "/v1/response-times?from=2026-02-30", 422),
         (key("audit"), "/v1/response-times?from=2026-02-03T00:00:00", 422),
@@ -121,7 +122,7 @@ async def test_a_reader_sees_their_own_place_only(audit: Database):
         (key("audit"), "/v1/ledger?cursor=nonsense", 422),
         (key("audit"), "/v1/ledger?limit=0", 422),
         (key("audit"), "/v1/ledger?event_type=%00", 422),
-        (key("audit"), f"/v1/cases/{new_id()}/timeline?cursor=WyJ4Il0", 422),
+        (key("audit"), f"/v1/cases/{NO_CASE}/timeline?cursor=WyJ4Il0", 422),
     ],
 )
 async def test_wrong_questions_and_wrong_people(audit: Database, who: Principal | None, path: str, status: int):

@@ -10,6 +10,7 @@ from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined
 from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
 from tests.integration.notifier_desk import OLD_TOKEN, PLACE, Desk, make_desk
 
+NO_ATTEMPT = "00000000-0000-4000-8000-000000000000"
 FIRST = "+860010009991"
 INBOUND = "/v1/twilio/inbound"
 
@@ -72,11 +73,11 @@ def _signature_for(desk: Desk, path: str, form: dict[str, str], base: str = "") 
 @pytest.mark.parametrize(
     ("path", "form", "status"),
     [
-        (f"/v1/twilio/status/{uuid4()}", {"MessageSid": "SM1", "MessageStatus": "sent"}, 404),
+        (f"/v1/twilio/status/{NO_ATTEMPT}", {"MessageSid": "SM1", "MessageStatus": "sent"}, 404),
         ("/v1/twilio/status/nonsense", {"MessageSid": "SM1", "MessageStatus": "sent"}, 404),
-        (f"/v1/twilio/status/{uuid4()}", {"MessageSid": "SM1"}, 422),
-        (f"/v1/twilio/status/{uuid4()}", {"MessageStatus": "sent"}, 422),
-        (f"/v1/twilio/status/{uuid4()}", {"MessageSid": "x" * 65, "MessageStatus": "sent"}, 422),
+        (f"/v1/twilio/status/{NO_ATTEMPT}", {"MessageSid": "SM1"}, 422),
+        (f"/v1/twilio/status/{NO_ATTEMPT}", {"MessageStatus": "sent"}, 422),
+        (f"/v1/twilio/status/{NO_ATTEMPT}", {"MessageSid": "x" * 65, "MessageStatus": "sent"}, 422),
         (INBOUND, {"From": FIRST, "Body": "1"}, 422),
         (INBOUND, {"MessageSid": "SM1", "Body": "1"}, 422),
     ],
