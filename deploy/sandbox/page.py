@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import Request
 
 from libs.i18n import gettext as _
-from libs.web import templates
+from libs.web import identity, templates
 
 POLL_MS = 700
 ZONE = "Asia/Shanghai"
@@ -18,6 +18,8 @@ def page_routes(router: APIRouter, paths: Sequence[str]) -> None:
     """Adds the page at `paths` of the router."""
 
     async def phones(request: Request) -> HTMLResponse:
+        if hasattr(request.app.state, "identity"):  # a sandbox that stands alone knows nobody
+            await identity.visitor(request)
         base = request.url.path.rstrip("/")
         return templates.render(
             request,

@@ -352,7 +352,7 @@ def _timeline_words() -> dict[str, Any]:
         "nothing": _("Nothing has been recorded yet."),
         "tiers": {tier: labels.label(tier) for tier in Tier},
         "step": {step: labels.label(step) for step in Step},
-        "purpose": {purpose: labels.label(purpose) for purpose in Purpose},
+        "purpose": {**{purpose: labels.label(purpose) for purpose in Purpose}, **{name: _(text) for name, text in READINGS.items()}},
         "reason": {
             **{one: labels.label(one) for one in DeclineReason},
             **{one: words.grade_reason(one) for one in REGRADE_REASONS},
@@ -362,6 +362,12 @@ def _timeline_words() -> dict[str, Any]:
     }
 
 
+READINGS = {
+    "case_work": N_("for work on the case"),
+    "supervision": N_("for supervision"),
+    "reply_to_reporter": N_("for the reply to the reporter"),
+}
+"""Why a report was read."""
 CLIMBS = {
     "silence": N_("nobody answered in time"),
     "declined": N_("declined"),
