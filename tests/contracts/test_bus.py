@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from libs.clock import FakeClock, SystemClock
@@ -241,6 +242,29 @@ async def test_an_event_whose_values_no_query_takes_parks_too(room: Room) -> Non
         (blocked,) = await parked(c)
     assert blocked.key == key
     assert await room.effects() == [2]
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ReadOnlySQLTransactionError, asyncpg.exceptions.PostgresIOError]
+)
+async def test_what_ails_the_database_parks_no_event(room: Room, error: type[Exception]) -> None:
+    """No event is to blame for a full disk: everything waits in the log and goes on by itself once there is room again."""
+    ill = True
+
+    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        if ill:
+            raise error("the database is ill")
+        await room.handle(tx, events)
+
+    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    await send(room, changed(1, new_id()), changed(2, new_id()))
+    with pytest.raises(error):
+        await consumer.drain_once()
+    async with room.database.connection() as c:
+        assert await parked(c) == []
+    ill = False
+    await drain(consumer)
+    assert sorted(await room.effects()) == [1, 2]
 
 
 async def test_an_event_that_cannot_be_read_parks_too(room: Room) -> None:
