@@ -63,6 +63,7 @@ async def town(postgres_url: str, demo_template: str, tmp_path_factory: pytest.T
 async def _populate(world: World, browser: Browser) -> Town:
     report = await world.report()
     await world.advance(minutes=95)  # silent up to the district, which is supervised
+    await world.get(f"/v1/reports/{report['report_id']}/content")
     taken = await world.report(situations=["MR2_U14_SEXUAL"], children=_in(SHUIWEI))
     await world.settle()
     case = await world.case_of(taken)
