@@ -61,6 +61,8 @@ async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         own = await Database.open(context.database_url, role=None, announce=context.bus.announce, size_max=2)
         stack.push_async_callback(own.close)
+        if isinstance(context.clock, SystemClock):
+            await _follow(own, context.clock)  # before anything can be received or fired by a clock that is wrong
         directory = await context.database("directory", size_max=4)
         stack.push_async_callback(directory.close)
         services: list[Service] = []

@@ -37,23 +37,24 @@ class People:
         """Forgets everything when the directory has changed."""
         version = await self._directory.version(tx)
         if version != self._version or len(self._recipients) + len(self._zones) > REMEMBERED_MAX:
-            self._version = version
-            self._recipients.clear()
-            self._zones.clear()
+            # New ones, not emptied ones: whoever is still reading what was, puts it where nobody looks any more.
+            self._version, self._recipients, self._zones = version, {}, {}
 
     async def recipient(self, tx: Tx, officer_id: UUID) -> Recipient:
         """How to reach an officer."""
-        known = self._recipients.get(officer_id)
+        recipients = self._recipients
+        known = recipients.get(officer_id)
         if known is None:
-            known = self._recipients[officer_id] = await self._load(tx, officer_id)
+            known = recipients[officer_id] = await self._load(tx, officer_id)
         return known
 
     async def zone(self, tx: Tx, division_code: str) -> str:
         """The time zone in which the people of a division read times."""
-        known = self._zones.get(division_code)
+        zones = self._zones
+        known = zones.get(division_code)
         if known is None:
             division = await self._directory.nearest(tx, division_code)
-            known = self._zones[division_code] = division.zone if division else ZONE
+            known = zones[division_code] = division.zone if division else ZONE
         return known
 
     async def by_phone(self, tx: Tx, phone: str) -> list[UUID]:

@@ -99,10 +99,12 @@ class Desk:
         version = await self.directory.version(tx)
         if version != self._routes_version or len(self._routes) > ROUTES_REMEMBERED_MAX:
             self._routes, self._routes_version = {}, version
+        known = self._routes  # ours for this version: whoever sees a newer one meanwhile begins another
         found: dict[str, Route] = {}
         for code in codes:
-            if code not in found:
-                found[code] = self._routes.get(code) or await self._load_route(tx, code, version)
+            if code not in known:
+                known[code] = await self._load_route(tx, code, version)
+            found[code] = known[code]
         return found
 
     async def route(self, tx: Tx, code: str) -> Route:
@@ -118,7 +120,6 @@ class Desk:
         if route is None:
             nowhere = Division(code=code, name=code, level="province", parent_code=None)
             route = Route(nowhere, (nowhere,), await self.directory.dispatch_desks(tx, code), version)
-        self._routes[code] = route
         return route
 
     def policy_of(self, case: CaseState) -> Policy:
