@@ -194,8 +194,10 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     if report.received_at - state.t0 <= second.within and state.grade.rank - second.raise_by < rank:
         rank = max(state.grade.rank - second.raise_by, 1)
         reason = SECOND_REPORT
-    if report.reporter_reachable and not case.reporter_reachable:
+    if report.reporter_reachable:
         case.reporter_reachable = True
+        # Whoever was informed before was somebody else: this reporter has to hear the outcome too (promise 10).
+        case.steps_done = {step: at for step, at in case.steps_done.items() if step is not Step.REPORTER_INFORMED}
     if report.police_reported and Step.POLICE_LINKED not in case.steps_done:
         case.steps_done = {**case.steps_done, Step.POLICE_LINKED: report.received_at}
     if rank < state.grade.rank:

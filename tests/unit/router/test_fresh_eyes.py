@@ -12,7 +12,7 @@ from libs.terms import DeclineReason, Grade, Purpose, Step, Tier
 from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.case import Answered, Kind, Status
-from services.router.rules.machine import unreachable
+from services.router.rules.machine import attach_report, unreachable
 from services.router.rules.policy import Policy
 from tests.unit.router.test_answers import failed
 from tests.unit.router.town import CITY, FUTIAN, GRADE_II, STREET, Story, minutes, person, post, post_id, report, town
@@ -63,6 +63,18 @@ def test_who_was_recalled_at_the_wrong_place_is_told_of_the_right_one() -> None:
     story.take(acts.place(story.case, NEIGHBOURS, story.moment))
     assert story.told_by("recall") == ["5 recall Lan", "5 recall Mei"]
     assert [line for line in story.told_by("assign") if line.startswith("5 ")] == ["5 assign Xin", "5 assign Mei"]
+
+
+def test_a_second_reporter_is_answered_too() -> None:
+    """The first reporter has heard the outcome; then somebody else reports the same matter and can be reached."""
+    story = Story(report(GRADE_II, reporter_reachable=True, police_reported=True)).until(5)
+    story.take(acts.acknowledge(story.case, person("Lan"), story.moment, "sms_reply"))
+    story.take(acts.step_done(story.case, person("Lan"), Step.REPORTER_INFORMED, story.moment, "workbench"))
+    assert acts.missing_to_close(story.case) == []
+    story.take(attach_report(story.case, report(GRADE_II, at=story.moment.now, reporter_reachable=True), story.moment))
+    assert acts.missing_to_close(story.case) == [Step.REPORTER_INFORMED]
+    story.take(acts.step_done(story.case, person("Lan"), Step.REPORTER_INFORMED, story.moment, "workbench"))
+    assert acts.missing_to_close(story.case) == []
 
 
 def with_deputy(role: str, primary: str) -> Route:
