@@ -106,6 +106,9 @@ async def sound(page: Page, language: str, names: Iterable[str]) -> None:
     complaints: list[str] = []
     for check, *given in ((_FRAME,), (_NAMES,), (_TARGETS, TARGET_MIN_PX), (_CONTRAST, CONTRAST_MIN), (_TIMES,)):
         complaints += await page.evaluate(check, *given)
+    await page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    complaints += [f"in the dark: {one}" for one in await page.evaluate(_CONTRAST, CONTRAST_MIN)]
+    await page.emulate_media(color_scheme="light")
     await page.keyboard.press("Tab")
     complaints += await page.evaluate(_FOCUS)
     if await page.get_attribute("html", "lang") != language:
