@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from libs.clock import Clock
-from libs.db import Database
+from libs.db import TRANSIENT, Database
 from libs.db.microbatch import MicroBatch
 from libs.directory.permissions import Principal
 from libs.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
 from libs.i18n import gettext as _
+from libs.log import get_logger
 from libs.terms import Purpose, Tier
 from libs.web import identity
 from libs.web.express import ExpressRoute
@@ -29,6 +30,9 @@ from services.notifier.rules.states import AttemptState, NotificationState, Obse
 FORM = "application/x-www-form-urlencoded"
 STATUS_PATH = "/v1/twilio/status"
 INBOUND_PATH = "/v1/twilio/inbound"
+HEAR_TRIES_MAX = 3
+
+log = get_logger("notifier")
 
 Callbacks = MicroBatch[tuple[UUID, Observation], bool]
 
@@ -102,8 +106,15 @@ def router(database: Database, clock: Clock, means: Means, *, tokens: tuple[str,
         """An officer has answered by SMS: "1" accepts, "2" declines, with the code when several cases wait."""
         form = await _signed_form(request, f"{public_base_url}{INBOUND_PATH}", tokens)
         inbound = Inbound(_required(form, "MessageSid"), NAME, _required(form, "From"), form.get("Body", ""))
-        async with database.transaction() as tx:
-            answer = await hear(tx, means.people, inbound, clock.now())
+        for tries_left in reversed(range(HEAR_TRIES_MAX)):
+            try:
+                async with database.transaction() as tx:
+                    answer = await hear(tx, means.people, inbound, clock.now())
+                break
+            except TRANSIENT as error:  # the provider does not tell a reply again
+                log.warning("notifier.reply_tried_again", error=type(error).__name__, tries_left=tries_left)
+                if not tries_left:
+                    raise
         return Response(twiml(answer), media_type="text/xml")
 
     return routes

@@ -8,6 +8,7 @@ TocsinError
 ├── Conflict
 │   ├── CaseIsClosed      nothing more can be done to it
 │   ├── AlreadyTaken      another officer is the owner
+│   ├── OfficerIsGone     the officer is not active any more
 │   ├── NotYours          only the owner may do that
 │   ├── NotAcknowledged   somebody must acknowledge first
 │   └── NotReadyToClose   a step is missing
@@ -44,6 +45,15 @@ class CaseIsClosed(Conflict):
 class AlreadyTaken(Conflict):
     def __init__(self) -> None:
         super().__init__("already_acknowledged", _("Another officer has acknowledged this case. To take it over from them, use take-over."))
+
+
+class OfficerIsGone(Conflict):
+    def __init__(self) -> None:
+        super().__init__(
+            "officer_gone",
+            _("This officer is not active any more, so nothing can rest on them. Act for somebody who is."),
+            field="on_behalf_of",
+        )
 
 
 class NotYours(Conflict):

@@ -11,7 +11,7 @@ from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from libs.errors import Forbidden, Invalid
 from libs.i18n import gettext as _
 from libs.terms import CloseResult, DeclineReason, Grade, Step
-from services.router.errors import NoSuchCase, UnknownDivision
+from services.router.errors import NoSuchCase, OfficerIsGone, UnknownDivision
 from services.router.handlers.desk import Batch, Desk
 from services.router.rules import acts
 from services.router.rules.acts import Via
@@ -49,7 +49,7 @@ def actor_of(principal: Principal, on_behalf_of: UUID | None) -> Actor:
 
 async def acknowledge(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
     """The officer takes the case."""
-    return await _act(desk, tx, actor, case_id, lambda case, moment: acts.acknowledge(case, actor.officer, moment, actor.via))
+    return await _act(desk, tx, actor, case_id, lambda case, moment: acts.acknowledge(case, actor.officer, moment, actor.via), takes=True)
 
 
 async def decline(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, reason: DeclineReason) -> CaseState:
@@ -65,7 +65,7 @@ async def step_done(
     def act(case: CaseState, moment: Moment) -> Outcome:
         return acts.step_done(case, actor.officer, step, moment, actor.via, done_at=done_at, child_sighted=child_sighted)
 
-    return await _act(desk, tx, actor, case_id, act)
+    return await _act(desk, tx, actor, case_id, act, takes=True)
 
 
 async def close(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, result: CloseResult) -> CaseState:
@@ -103,7 +103,7 @@ async def take_over(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseStat
         post = _own_post(held, moment, assignment.post_id if assignment else None)
         return acts.take_over(case, officer_id, post, moment, actor.via)
 
-    return await _act(desk, tx, actor, case_id, act)
+    return await _act(desk, tx, actor, case_id, act, takes=True)
 
 
 async def place(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: str) -> CaseState:
@@ -118,10 +118,17 @@ async def place(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: 
     return await _commit(desk, tx, acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id), now)
 
 
-async def _act(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, act: Callable[[CaseState, Moment], Outcome]) -> CaseState:
+async def _act(
+    desk: Desk, tx: Tx, actor: Actor, case_id: UUID, act: Callable[[CaseState, Moment], Outcome], *, takes: bool = False
+) -> CaseState:
+    """`takes`: the case may rest on the officer afterwards, so they must still be there (promise 2)."""
     case = await _locked(tx, actor, case_id)
     if not _is_assigned(actor, case):
         require(actor.principal, "case.act" if may(actor.principal, "case.act") else "case.manage", case.division_code)
+    if takes and actor.officer_id is not None:
+        officer = await desk.directory.officer(tx, actor.officer_id)
+        if officer is not None and not officer.active:
+            raise OfficerIsGone
     now = desk.clock.now()
     moment = desk.moment(await desk.route(tx, case.division_code), desk.policy_of(case), now)
     return await _commit(desk, tx, act(case, moment), now)
