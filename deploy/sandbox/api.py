@@ -7,7 +7,7 @@ import base64
 import hmac
 import re
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter
@@ -21,6 +21,7 @@ from deploy.sandbox.courier import Courier
 from deploy.sandbox.faults import E164, Fault, Faults
 from deploy.sandbox.phones import Message, Phones
 from libs.clock import Clock
+from libs.web import forms
 from libs.web.express import ExpressRoute
 
 BODY_CHARS_MAX = 1600
@@ -58,7 +59,7 @@ class TwilioApi:
         body = await _body(request)
         if refused := self._refuse_stranger(request):
             return refused
-        form = dict(parse_qsl(body.decode("utf-8", "replace")))
+        form = dict(forms.decode(body.decode("utf-8", "replace"), fields_max=REQUEST_BYTES_MAX))
         to = form.get("To", "")
         now = self._clock.now()
         fault = self._faults.strike(to, now)

@@ -33,7 +33,7 @@ class SandboxConfig:
     callback_statuses: tuple[str, ...] = ("queued", "sent", "delivered")
     messages_max: int = 20_000
     callbacks_pending_max: int = 50_000
-    callbacks_at_once_max: int = 16
+    callbacks_at_once_max: int = 64
     callback_tries_max: int = 4
     callback_timeout_s: float = 10.0
     hang_s_max: float = 120.0

@@ -1,5 +1,7 @@
 """Which places exist, known without asking the database for every report."""
 
+import asyncio
+
 from libs.clock import Clock
 from libs.db import Database, Tx
 from libs.directory.model import Division, contains
@@ -24,27 +26,30 @@ class Places:
         self._version = -1
         self._checked_s = float("-inf")
         self._home: str | None = None
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def find(self, code: str) -> Division | None:
         """The place of that code; None when the register has none."""
-        if self._clock.elapsed_s() - self._checked_s < FRESH_S and code in self._known:
+        await self._fresh()
+        if code in self._known:
             return self._known[code]
+        version = self._version
         async with self._database.connection() as connection:
-            await self._refresh(connection)
-            if code not in self._known:
-                if len(self._known) >= REMEMBERED_MAX:
-                    self._known.clear()
-                self._known[code] = await self._directory.division(connection, code)
-            return self._known[code]
+            found = await self._directory.division(connection, code)
+        if version == self._version:  # else the register has changed meanwhile, maybe in just this place
+            if len(self._known) >= REMEMBERED_MAX:
+                self._known.clear()
+            self._known[code] = found
+        return found
 
     async def home(self) -> str:
         """Where a report goes whose place nobody can name: as configured, else the smallest place that contains every post."""
         if self._home_setting:
             return self._home_setting
-        if self._home is None or self._clock.elapsed_s() - self._checked_s >= FRESH_S:
+        await self._fresh()
+        if self._home is None:
             async with self._database.connection() as connection:
-                await self._refresh(connection)
-                self._home = self._home or await self._common_place(connection)
+                self._home = await self._common_place(connection)
         return self._home
 
     async def search(self, text: str, within: str = "") -> list[Division]:
@@ -53,8 +58,17 @@ class Places:
             found = await self._directory.search(connection, text, SEARCH_MAX)
         return [place for place in found if contains(within, place.code)]
 
-    async def _refresh(self, connection: Tx) -> None:
-        version = await self._directory.version(connection)
+    async def _fresh(self) -> None:
+        """Asks for the directory's version when the last answer is too old: one request for all that come meanwhile."""
+        if self._clock.elapsed_s() - self._checked_s < FRESH_S:
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh(), name="places")
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        async with self._database.connection() as connection:
+            version = await self._directory.version(connection)
         if version != self._version:
             self._known.clear()
             self._home = None

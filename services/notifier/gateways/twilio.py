@@ -1,9 +1,9 @@
 """Twilio through its official SDK, over an HTTP client of our own: the SDK's ignores its timeout and leaks its session (findings.md)."""
 
 import contextvars
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
@@ -12,13 +12,16 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from libs.log import get_logger
+from libs.web import forms
 from services.notifier.gateways import Capabilities, Outgoing
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 
 NAME = "twilio"
 API = "https://api.twilio.com"
 ANSWER_BYTES_MAX = 1_000_000
-FIND_MESSAGES_MAX = 50
+FIND_PAGE = 50
+FIND_MESSAGES_MAX = 2_000
+"""How far back one number's messages are read; whoever is not found by then may still be there."""
 DATE_SLACK = timedelta(seconds=2)
 """Twilio's dates are whole seconds, on its own clock."""
 
@@ -81,21 +84,22 @@ class TwilioGateway:
         return _seen(sent) if sent.sid else Ambiguous("no sid")
 
     async def find(self, to: str, body: str, since: datetime, taken: frozenset[str]) -> Accepted | Missing | Unanswered:
+        found: Any = None
+        seen = 0
         try:
-            messages = await self._client.messages.list_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_MESSAGES_MAX)
+            # The newest come first. In a storm one phone gets hundreds of messages: read back to `since`, not just the first page.
+            async for message in await self._client.messages.stream_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
+                seen += 1
+                if message.date_created is not None and message.date_created < since - DATE_SLACK:
+                    break
+                if message.body == body and message.sid not in taken and str(message.direction) == "outbound-api":
+                    found = message  # the oldest one that fits is the one that this attempt sent
         except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
             log.warning("notifier.find_unanswered", gateway=NAME, error=type(error).__name__)
             return Unanswered()
-        ours = [
-            message
-            for message in messages
-            if message.body == body
-            and message.sid not in taken
-            and str(message.direction) == "outbound-api"
-            and (message.date_created is None or message.date_created >= since - DATE_SLACK)
-        ]
-        # The list starts with the newest: the oldest one that fits is the one that this attempt sent.
-        return _seen(ours[-1]) if ours else Missing()
+        if found is not None:
+            return _seen(found)
+        return Missing() if seen < FIND_MESSAGES_MAX else Unanswered()
 
     async def fetch(self, provider_id: str) -> Accepted | Missing | Unanswered:
         try:
@@ -170,7 +174,7 @@ class HttpClient(AsyncHttpClient):
         if auth is not None:
             headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
         url = self.base_url + uri.removeprefix(API)
-        form = urlencode(data, doseq=True).encode() if data else None  # aiohttp's own forms cost more than the rest of the call
+        form = forms.encode(_fields(data)) if data else None  # aiohttp's own forms cost more than the rest of the call
         async with session.request(method, url, params=params, data=form, headers=headers, allow_redirects=False) as answer:
             _retry_after_s.set(_seconds(answer.headers.get("Retry-After", "")))
             text = b""
@@ -209,6 +213,12 @@ def _seen(message: Any) -> Accepted:
     status = str(message.status)
     code = int(message.error_code) if message.error_code else None
     return seen_in_callback(str(message.sid), status, code) or Accepted(str(message.sid))
+
+
+def _fields(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in data.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            yield name, str(one)
 
 
 def _seconds(text: str) -> float:

@@ -4,11 +4,12 @@ import functools
 import hmac
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
+
+from libs.web import forms
 
 BODY_BYTES_MAX = 32 * 1024
 FIELDS_MAX = 100
@@ -19,7 +20,7 @@ Form = ImmutableMultiDict[str, str]
 def read_form(body: bytes) -> Form | None:
     """The posted form; None when it cannot be one. Empty fields are kept: they are part of what was signed."""
     try:
-        return ImmutableMultiDict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+        return ImmutableMultiDict(forms.decode(body.decode("utf-8"), fields_max=FIELDS_MAX))
     except ValueError:
         return None
 
