@@ -155,6 +155,15 @@ async def test_only_the_very_message_is_found(desk, gateway):
     assert await gateway.find(OFFICER, outgoing.body, NOON, frozenset({answer.provider_id})) == Missing()
 
 
+async def test_a_message_is_found_behind_the_many_that_came_after_it(desk, gateway):
+    outgoing = message()
+    answer = await gateway.send(outgoing)
+    for number in range(120):
+        await desk.send(OFFICER, Body=f"编号X{number}")
+    assert await gateway.find(OFFICER, outgoing.body, NOON, frozenset()) == answer
+    assert await gateway.find(OFFICER, "编号Y", NOON, frozenset()) == Missing()
+
+
 async def test_how_a_message_is(desk, gateway):
     await desk.faults({"final_status": "undelivered", "final_error_code": 30005})
     answer = await gateway.send(message())
