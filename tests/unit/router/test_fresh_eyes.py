@@ -147,7 +147,9 @@ def test_a_case_that_waits_for_its_place_with_nobody_at_a_desk_finds_whoever_com
     story.until(180)
     assert story.case.owner_officer_id == person("Tai")
     assert story.told
-    assert story.case.assignment_of(person("Tai")).answer is Answered.TOLD
+    told = story.case.assignment_of(person("Tai"))
+    assert told is not None
+    assert told.answer is Answered.TOLD
 
 
 def test_a_case_of_an_empty_directory_finds_whoever_comes() -> None:
