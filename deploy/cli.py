@@ -33,13 +33,14 @@ def run(
     demo: Annotated[bool, typer.Option(help=_("With the Futian demo data and the sandbox of virtual phones."))] = True,
     share_port: Annotated[bool, typer.Option(help=_("Several processes take turns on one port."))] = False,
 ) -> None:
+    settings = settings_for()  # before what takes long to load
+
     import uvloop
 
     from deploy.embedded import SERVICES, Embedding
     from deploy.embedded import run as run_embedded
     from libs import log
 
-    settings = settings_for()
     log.configure(settings.log_level, json=settings.log_format == "json")
     chosen = tuple(name.strip() for name in services.split(",") if name.strip()) or tuple(SERVICES)
     unknown = [name for name in chosen if name not in SERVICES]

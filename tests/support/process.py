@@ -155,7 +155,7 @@ class System:
         code, out = await self.command("doctor", "--json")
         return code, json.loads(out)
 
-    async def command(self, *arguments: str, timeout_s: float = START_S, **environment: str) -> tuple[int, str]:
+    async def command(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Another command of `tocsin` on the same folder; answers its exit code and what it prints (what it says aside on failure)."""
         command = [sys.executable, "-m", "deploy.cli", *arguments]
         done = await asyncio.to_thread(
@@ -165,7 +165,7 @@ class System:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=START_S,
             check=False,
         )
         return done.returncode, done.stdout if done.returncode == 0 or done.stdout.startswith("{") else done.stderr
