@@ -32,7 +32,11 @@ bench: install wrk ## the figures of DESIGN section 10, as ratios measured in on
 doctor: install ## checks the promises on the running system
 	@./tocsin doctor
 
-install: .venv/installed
+# Two runs at the same moment, of two people or in two clones, take turns where they install.
+alone = $(if $(shell command -v flock),flock $(1))
+
+install:
+	@$(call alone,Makefile) $(MAKE) --no-print-directory .venv/installed
 
 .venv/installed: requirements/bootstrap.txt requirements/dev.txt
 	@echo "Installing Python packages (hash-checked) …"
@@ -46,13 +50,15 @@ browser: ## a browser and Chinese fonts for the page tests (Debian packages, whe
 	@if ! command -v chromium >/dev/null || ! fc-list 2>/dev/null | grep -qi cjk; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing chromium and Chinese fonts …"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk fontconfig >/dev/null; \
+	    $(call alone,/etc/apt) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 \
+	      --no-install-recommends chromium fonts-noto-cjk fontconfig >/dev/null'; \
 	  else echo "!! No chromium here: the page tests will be skipped. Install the packages chromium and fonts-noto-cjk."; fi; fi
 
 wrk: ## the load generator of the benchmarks (a Debian package, where we are root)
 	@if ! command -v wrk >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "Installing wrk …"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk >/dev/null; \
+	    echo "Installing wrk …"; $(call alone,/etc/apt) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends wrk >/dev/null'; \
 	  else echo "!! No wrk here: B1 and B2 will not be measured. Install the package wrk."; fi; fi
 
 lock: ## pins every package with its hashes, without addresses
