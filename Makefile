@@ -36,7 +36,7 @@ doctor: install ## checks the promises on the running system
 alone = $(if $(shell command -v flock),flock $(1))
 
 install:
-	@$(call alone,Makefile) $(MAKE) --no-print-directory .venv/installed
+	@$(call alone,Makefile) $(MAKE) -s --no-print-directory .venv/installed
 
 .venv/installed: requirements/bootstrap.txt requirements/dev.txt
 	@echo "Installing Python packages (hash-checked) …"
