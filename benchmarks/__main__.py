@@ -1,7 +1,8 @@
 """`python -m benchmarks [B1 B6 …]`: prints one table."""
 
-import asyncio
 import sys
+
+import uvloop
 
 from benchmarks.ground import ground
 from benchmarks.table import render
@@ -27,4 +28,4 @@ async def main(wanted: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(set(sys.argv[1:])))
+    uvloop.run(main(set(sys.argv[1:])))

@@ -20,7 +20,7 @@ from libs.db import Database
 from libs.directory.read import Directory
 from libs.events import Event, new_event, new_id
 from libs.events.catalogue import ReportReceived
-from libs.service import Job, Tick
+from libs.service import Job, Tick, memory
 from libs.service.loops import work
 from libs.terms import AgeBand, Answer, Channel, Danger, Situation
 from services.router import jobs
@@ -91,6 +91,7 @@ async def measure(ground: Ground) -> list[Row]:
     login = await asyncpg.connect(ground.url)
     try:
         await _seed(login, desk, database)
+        memory.settle()
         (job,) = jobs.jobs(desk, database, settings.sweep_batch)
         sweeps = Sweeps(job, clock)
         task = asyncio.create_task(work(Job(job.name, sweeps.run_once, job.idle_s, job.wake), clock))

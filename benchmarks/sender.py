@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable
-from typing import Self
+from typing import Self, cast
 
 import orjson
 
@@ -113,8 +113,7 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
 
     async def ask(self, request: bytes) -> bytes:
         """The body of the answer; anything but a 202 is an error."""

@@ -12,6 +12,7 @@ from services.router.rules.case import Answered, Assignment, CaseState, Deadline
 
 _GRADES = {str(one): one for one in Grade}
 _TIERS: dict[str | None, Tier | None] = {None: None, **{str(one): one for one in Tier}}
+_TIERS_OF_POSTS = {str(one): one for one in Tier}
 _STEPS = {str(one): one for one in Step}
 _STATUSES = {str(one): one for one in Status}
 _KINDS = {str(one): one for one in Kind}
@@ -72,7 +73,7 @@ def assignment(row: asyncpg.Record) -> Assignment:
     return Assignment(
         row["post_id"],
         row["officer_id"],
-        Tier(row["tier"]),
+        _TIERS_OF_POSTS[row["tier"]],
         row["division_code"],
         row["told_at"],
         row["supervising"],
