@@ -8,6 +8,7 @@ import pytest
 
 import services.notifier.api
 from libs.directory.read import Directory
+from services.notifier.handlers import replying
 from tests.support.world import World
 
 NANYUAN = "440304001020"
@@ -34,7 +35,7 @@ async def leave(world: World, *officer_ids: str) -> None:
 async def test_a_reply_is_heard_although_the_database_was_busy_with_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The provider tells a reply once. A deadlock that PostgreSQL resolves at its cost must not swallow the officer's "1"."""
     case = await opened(world)
-    hear, tries = services.notifier.api.hear, []
+    hear, tries = replying.hear, []
 
     async def busy(*args: Any) -> str:
         tries.append(1)
