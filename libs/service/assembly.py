@@ -17,6 +17,7 @@ from libs.clock.database import follow
 from libs.db import TRANSIENT, Database
 from libs.directory.identity import Identity
 from libs.events import Consumer
+from libs.events.restored import mend
 from libs.events.retention import clean
 from libs.log import get_logger
 from libs.service import Builder, Context, Job, Service, Tick
@@ -63,6 +64,8 @@ async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterat
         stack.push_async_callback(own.close)
         if isinstance(context.clock, SystemClock):
             await _follow(own, context.clock)  # before anything can be received or fired by a clock that is wrong
+        async with own.transaction() as tx:
+            await mend(tx)
         directory = await context.database("directory", size_max=4)
         stack.push_async_callback(directory.close)
         services: list[Service] = []

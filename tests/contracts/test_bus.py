@@ -1,95 +1,23 @@
-"""What every bus must do, whichever it is. A second bus joins by one more entry in `BUSES`."""
+"""What every bus must do, whichever it is. A second bus joins by one more entry in `tests.contracts.room.BUSES`."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
-from libs.clock import FakeClock, SystemClock
+from libs.clock import SystemClock
 from libs.db import TRANSIENT, Database, Tx
-from libs.db.migrations import HISTORIES, migrate
-from libs.events import Bus, Consumer, Event, Subscription, new_event, new_id, publish
+from libs.events import Consumer, Event, Subscription, new_event, new_id, publish
 from libs.events.bus import PARKED_ATTEMPTS_MAX
 from libs.events.catalogue import DirectoryChanged
 from libs.events.dead_letters import parked, retry
 from libs.events.envelope import CATALOGUE
-from libs.events.postgres import PostgresBus
 from libs.service import loops
-from tests.support.postgres import fresh_database
-
-NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
-BUSES = {"postgres": PostgresBus}
-
-
-class Room:
-    """A consuming service: its effects are rows, so that an effect counts only when its transaction committed."""
-
-    def __init__(self, database: Database, bus: Bus, clock: FakeClock) -> None:
-        self.database, self.bus, self.clock = database, bus, clock
-        self.poison: set[int] = set()
-        self.batches: list[int] = []
-        self.die_after_effects = False
-        self.heard = asyncio.Event()
-
-    async def handle(self, tx: Tx, events: Sequence[Event[Any]]) -> None:
-        self.batches.append(len(events))
-        self.heard.set()
-        for event in events:
-            if event.data.version in self.poison:
-                raise ValueError("cannot be handled")
-            await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, event.data.version)
-        if self.die_after_effects:
-            raise SystemExit("killed")
-
-    async def consumer(self, group: str = "room", batch_max: int = 200) -> Consumer:
-        return await self.bus.subscribe(self.database, Subscription(group, (DirectoryChanged,), self.handle, batch_max), self.clock)
-
-    async def effects(self, key: UUID | None = None) -> list[int]:
-        async with self.database.connection() as c:
-            rows = await c.fetch("SELECT version FROM effects WHERE $1::uuid IS NULL OR key = $1 ORDER BY n", key)
-        return [row["version"] for row in rows]
-
-
-def changed(version: int, key: UUID) -> Event[DirectoryChanged]:
-    return new_event(DirectoryChanged(version=version, what="post"), key=key, time=NOW)
-
-
-@pytest.fixture
-async def database_url(postgres_url: str) -> AsyncIterator[str]:
-    """The bus stands alone: it needs no service's tables."""
-    async with fresh_database(postgres_url, None) as url:
-        await migrate(url, HISTORIES[:1])
-        yield url
-
-
-@pytest.fixture(params=sorted(BUSES))
-def bus(request: pytest.FixtureRequest, database_url: str) -> Bus:
-    return BUSES[request.param](database_url)
-
-
-@pytest.fixture
-async def room(database: Database, bus: Bus) -> Room:
-    async with database.connection() as c:
-        await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
-    return Room(database, bus, FakeClock(NOW))
-
-
-async def drain(*consumers: Consumer) -> None:
-    while True:
-        handled = [(await consumer.drain_once()).events for consumer in consumers]
-        if not any(handled):
-            return
-
-
-async def send(room: Room, *events: Event[Any]) -> None:
-    async with room.database.transaction() as tx:
-        await publish(tx, events)
+from tests.contracts.room import BUSES, NOW, Room, changed, drain, send
 
 
 async def test_events_of_one_key_are_handled_in_order_each_once(room: Room) -> None:
@@ -199,72 +127,6 @@ async def test_tries_are_bounded_and_a_person_can_send_it_again(room: Room) -> N
         assert await retry(tx, room.clock.now(), key=key) == 2
     assert await consumer.retry_parked() == 2
     assert await room.effects(key) == [1, 2]
-
-
-async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
-    """While one tries the first parked event of a key, another one must not take the second."""
-    first, second = await room.consumer(), await room.consumer()
-    key = new_id()
-    room.poison = {1}
-    await send(room, changed(1, key), changed(2, key))
-    await drain(first)
-    room.poison = set()
-    room.clock.advance(seconds=10)
-    started, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(tx: Tx, events: Sequence[Event[Any]]) -> None:
-        started.set()
-        await go_on.wait()
-        await room.handle(tx, events)
-
-    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
-    trying = asyncio.create_task(busy.retry_parked())
-    await started.wait()
-    overtaken = await second.retry_parked()
-    go_on.set()
-    await trying
-    assert overtaken == 0
-    assert await room.effects(key) == [1, 2]
-
-
-async def test_an_event_whose_values_no_query_takes_parks_too(room: Room) -> None:
-    """The driver refuses it before the database sees it: that too stops its own key only."""
-
-    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
-        for event in events:
-            await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, 2**40 if event.data.version == 1 else event.data.version)
-
-    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
-    key = new_id()
-    await send(room, changed(1, key), changed(2, new_id()))
-    await drain(consumer)
-    async with room.database.connection() as c:
-        (blocked,) = await parked(c)
-    assert blocked.key == key
-    assert await room.effects() == [2]
-
-
-@pytest.mark.parametrize(
-    "error", [asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ReadOnlySQLTransactionError, asyncpg.exceptions.PostgresIOError]
-)
-async def test_what_ails_the_database_parks_no_event(room: Room, error: type[Exception]) -> None:
-    """No event is to blame for a full disk: everything waits in the log and goes on by itself once there is room again."""
-    ill = True
-
-    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
-        if ill:
-            raise error("the database is ill")
-        await room.handle(tx, events)
-
-    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
-    await send(room, changed(1, new_id()), changed(2, new_id()))
-    with pytest.raises(error):
-        await consumer.drain_once()
-    async with room.database.connection() as c:
-        assert await parked(c) == []
-    ill = False
-    await drain(consumer)
-    assert sorted(await room.effects()) == [1, 2]
 
 
 async def test_an_event_that_cannot_be_read_parks_too(room: Room) -> None:

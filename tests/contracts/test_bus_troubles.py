@@ -1,0 +1,102 @@
+"""What every bus must do when things go wrong in unlikely ways."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from libs.db import Tx
+from libs.events import Event, Subscription, new_id
+from libs.events.catalogue import DirectoryChanged
+from libs.events.dead_letters import parked
+from libs.events.restored import mend
+from tests.contracts.room import Room, changed, drain, send
+
+
+async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
+    """While one tries the first parked event of a key, another one must not take the second."""
+    first, second = await room.consumer(), await room.consumer()
+    key = new_id()
+    room.poison = {1}
+    await send(room, changed(1, key), changed(2, key))
+    await drain(first)
+    room.poison = set()
+    room.clock.advance(seconds=10)
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        started.set()
+        await go_on.wait()
+        await room.handle(tx, events)
+
+    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
+    trying = asyncio.create_task(busy.retry_parked())
+    await started.wait()
+    overtaken = await second.retry_parked()
+    go_on.set()
+    await trying
+    assert overtaken == 0
+    assert await room.effects(key) == [1, 2]
+
+
+async def test_an_event_whose_values_no_query_takes_parks_too(room: Room) -> None:
+    """The driver refuses it before the database sees it: that too stops its own key only."""
+
+    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        for event in events:
+            await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, 2**40 if event.data.version == 1 else event.data.version)
+
+    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    key = new_id()
+    await send(room, changed(1, key), changed(2, new_id()))
+    await drain(consumer)
+    async with room.database.connection() as c:
+        (blocked,) = await parked(c)
+    assert blocked.key == key
+    assert await room.effects() == [2]
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ReadOnlySQLTransactionError, asyncpg.exceptions.PostgresIOError]
+)
+async def test_what_ails_the_database_parks_no_event(room: Room, error: type[Exception]) -> None:
+    """No event is to blame for a full disk: everything waits in the log and goes on by itself once there is room again."""
+    ill = True
+
+    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        if ill:
+            raise error("the database is ill")
+        await room.handle(tx, events)
+
+    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    await send(room, changed(1, new_id()), changed(2, new_id()))
+    with pytest.raises(error):
+        await consumer.drain_once()
+    async with room.database.connection() as c:
+        assert await parked(c) == []
+    ill = False
+    await drain(consumer)
+    assert sorted(await room.effects()) == [1, 2]
+
+
+async def test_after_a_restore_into_another_cluster_the_log_goes_on(room: Room) -> None:
+    """Transaction ids begin anew there, far below those that the log and the cursors were dumped with."""
+    consumer = await room.consumer()
+    key = new_id()
+    await send(room, changed(1, key))
+    await drain(consumer)
+    await send(room, changed(2, key))  # in the dump, not handled yet
+    async with room.database.connection() as c:
+        await c.execute("UPDATE bus.outbox SET xid = (xid::text::bigint + 10000000)::text::xid8")
+        await c.execute("UPDATE bus.cursors SET xid = (xid::text::bigint + 10000000)::text::xid8 WHERE position > 0")
+    await send(room, changed(3, key))
+    await drain(consumer)
+    assert await room.effects(key) == [1]  # this is the illness
+    async with room.database.transaction() as tx:
+        assert await mend(tx)
+    async with room.database.transaction() as tx:
+        assert not await mend(tx)
+    await drain(consumer)
+    assert await room.effects(key) == [1, 2, 3]
