@@ -81,7 +81,7 @@ async def test_killed_in_the_middle_of_reports_and_of_sending(record_property: C
 
 
 async def test_postgresql_is_killed_instead(record_property: Callable[[str, object], None]) -> None:
-    reports = max(REPORTS // 4, 100)
+    reports = max(REPORTS // 5, 100)
     chance = random.Random(SEED)
     async with running_system() as system:
         await slow_gateway(system)
