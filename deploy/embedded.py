@@ -31,6 +31,7 @@ from libs.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, ensure_dat
 from libs.db.migrations import migrate
 from libs.events.postgres import PostgresBus
 from libs.i18n import gettext as _
+from libs.i18n import locale_from_environment, use_locale
 from libs.log import get_logger
 from libs.service import Builder, Context, Job, memory
 from libs.service.assembly import Assembly, assemble
@@ -74,8 +75,9 @@ async def database_for(settings: CommonSettings, say: Say) -> AsyncIterator[str]
         await _check(settings.database_url)
         yield settings.database_url
         return
-    say(_("Starting PostgreSQL under %(folder)s …", folder=settings.var_dir / "postgres"))
     server = EmbeddedPostgres(settings.var_dir / "postgres")
+    if not server.running:
+        say(_("Starting PostgreSQL under %(folder)s …", folder=settings.var_dir / "postgres"))
     try:
         url = await finish(asyncio.to_thread(server.start))
         keeping = asyncio.create_task(_keep(server), name="postgres")
@@ -195,16 +197,19 @@ async def _serve(
     assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None, *, phones: bool
 ) -> None:
     settings = assembly.context.settings
+    language = locale_from_environment()  # the terminal's, while the application speaks the deployment's
     memory.settle()
     async with serving(assembly.app, listener) as ended, assembly.running():
-        say(_("Ready: %(url)s", url=settings.public_base_url))
-        if access is not None:
-            _where_to_look(settings, access, say, phones=phones)
+        with use_locale(language):
+            say(_("Ready: %(url)s", url=settings.public_base_url))
+            if access is not None:
+                _where_to_look(settings, access, say, phones=phones)
         company = [asyncio.create_task(beside(access))] if beside is not None and access is not None else []
         try:
             await asyncio.wait([ended])
         finally:
-            say(_("Stopping …"))
+            with use_locale(language):
+                say(_("Stopping …"))
             for task in company:
                 task.cancel()
             await asyncio.gather(*company, return_exceptions=True)

@@ -71,6 +71,11 @@ class EmbeddedPostgres:
         self._users: IO[str] | None = None
         self._server: PostgresServer | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether a server lives on the folder."""
+        return self._postmaster() is not None
+
     def start(self) -> str:
         """Starts the server if it does not run yet; answers the URL of its maintenance database. Raises EmbeddedPostgresError."""
         self._data_dir.parent.mkdir(parents=True, exist_ok=True)
