@@ -4,6 +4,7 @@ Queries stand in each room's `store.py`; the door (route, consumer, job) opens t
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +24,7 @@ TRANSIENT = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg lost count of its own connections while one broke
     asyncpg.InsufficientResourcesError,  # too many connections, out of memory, a full disk
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # connected to what has become a replica
@@ -122,7 +124,7 @@ class Database:
                 await finish(work.start())
                 yield tx
             except BaseException:
-                if not tx.is_closed() and tx.is_in_transaction():
+                if _open(tx):
                     await finish(work.rollback())
                 raise
             await finish(work.commit())
@@ -131,7 +133,7 @@ class Database:
             wanted = id(tx) in _announcing
             _announcing.discard(id(tx))
             calls = _after_commit.pop(id(tx), ())
-            await finish(self._pool.release(tx))
+            await finish(self._give_back(tx))
             if committed and wanted:
                 self._announce()
             for call in calls if committed else ():
@@ -146,9 +148,23 @@ class Database:
         finally:
             wanted = id(connection) in _announcing
             _announcing.discard(id(connection))
-            await finish(self._pool.release(connection))
+            await finish(self._give_back(connection))
             if wanted:
                 self._announce()
+
+    async def _give_back(self, tx: Tx) -> None:
+        # A connection that breaks goes back by itself; when that happens while we give it back, asyncpg complains of two owners.
+        # What its work came to is known by then: that stands, whatever becomes of the connection.
+        with contextlib.suppress(asyncpg.InternalClientError, asyncpg.InterfaceError, OSError):
+            await self._pool.release(tx)
+
+
+def _open(tx: Tx) -> bool:
+    """Whether there is a transaction to roll back: a connection that broke has left its owner, and answers nothing any more."""
+    try:
+        return not tx.is_closed() and tx.is_in_transaction()
+    except asyncpg.InterfaceError:
+        return False
 
 
 async def _leave_as_it_is(_connection: Any) -> None:
