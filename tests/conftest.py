@@ -1,9 +1,10 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from libs.i18n import current_locale, set_default_locale
 from tests.support.browser import browser
 from tests.support.postgres import database, database_url, demo_database_url, demo_template, postgres_url, template
 
@@ -11,6 +12,17 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
 __all__ = ["browser", "database", "database_url", "demo_database_url", "demo_template", "postgres_url", "template", "world"]
+
+
+def _default_locale_kept() -> Iterator[None]:
+    default = current_locale()
+    yield
+    set_default_locale(default)
+
+
+# An application that starts sets the process's default language; the next module and the next test begin with their own.
+default_locale_of_the_module = pytest.fixture(scope="module", autouse=True)(_default_locale_kept)
+default_locale_of_the_test = pytest.fixture(autouse=True)(_default_locale_kept)
 
 
 @pytest.fixture
