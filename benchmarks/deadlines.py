@@ -86,7 +86,7 @@ async def measure(ground: Ground) -> list[Row]:
     """Seeds, then measures lateness at a steady rate, then a burst."""
     clock = SystemClock()
     settings = RouterSettings()
-    database = await ground.context.database("router", size_max=settings.connections_max)
+    database = await ground.context.database("router", size_max=settings.connections_max, by_key=True)
     desk = Desk(Directory.under(ground.context.keyring), load_book(), load_calendar(), clock)
     login = await asyncpg.connect(ground.url)
     try:

@@ -35,6 +35,9 @@ TRANSIENT = (
 )
 """Failures that say nothing about the work itself: the same work may succeed when it is tried again."""
 
+# A prepared statement keeps its plan: one that was made while a table was empty goes on reading all of it when it has grown.
+_BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
 T = TypeVar("T")
 
 _announcing: set[int] = set()
@@ -79,8 +82,12 @@ class Database:
         role: str | None,
         announce: Callable[[], None] = lambda: None,
         size_max: int = 8,
+        by_key: bool = False,
     ) -> "Database":
-        """Connects to `url` and works as `role` (None: as the login role itself)."""
+        """Connects to `url` and works as `role` (None: as the login role itself).
+
+        `by_key`: every query finds its rows by an index, and is planned so whatever the tables hold at the moment.
+        """
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -97,6 +104,7 @@ class Database:
                 "statement_timeout": "30s",
                 "idle_in_transaction_session_timeout": "10s",  # a stopped process must not hold back the bus
                 **({"role": role} if role else {}),
+                **(_BY_KEY if by_key else {}),
             },
         )
         return cls(pool, announce)

@@ -27,12 +27,17 @@ PARKED_PAUSE_MAX_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`handler` hears the events of `types` in the name of `group`; `batch_max` bounds what it is given at once."""
+    """`handler` hears the events of `types` in the name of `group`; `batch_max` bounds how many are read in one transaction.
+
+    A transaction that writes holds back what others may read until it ends, so a large batch is everybody's delay. `linger_s` is for
+    those in no hurry: after a batch that was not full they let so much time pass, and have fewer, larger ones.
+    """
 
     group: str
     types: tuple[type[EventData], ...]
     handler: Handler
     batch_max: int = 200
+    linger_s: float = 0.0
 
 
 def each(handle: Callable[[Tx, Event[Any]], Awaitable[None]]) -> Handler:
@@ -60,7 +65,7 @@ class Consumer(Protocol):
     wake: asyncio.Event
 
     async def drain_once(self) -> Drained:
-        """Handles at most one batch per shard it can own; answers what it did."""
+        """Handles at most one batch, of the shards it can own; answers what it did."""
         ...
 
     async def retry_parked(self) -> int:

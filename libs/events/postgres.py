@@ -249,7 +249,7 @@ class PostgresConsumer:
             [str(row["xid"]) for row in owned],
             [row["position"] for row in owned],
             self._types,
-            batch_max,
+            max(batch_max // len(owned), 1),
         )
 
     async def _fresh(self, tx: Tx, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:

@@ -63,9 +63,9 @@ class Context:
     given: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings that the embedding mode decides, by service: they win over the environment."""
 
-    async def database(self, room: str, *, size_max: int = 8) -> Database:
-        """A pool that works as the role of `room`."""
-        return await Database.open(self.database_url, role=f"tocsin_{room}", announce=self.bus.announce, size_max=size_max)
+    async def database(self, room: str, *, size_max: int = 8, by_key: bool = False) -> Database:
+        """A pool that works as the role of `room`; `by_key` for rooms that never read a whole table (see `Database.open`)."""
+        return await Database.open(self.database_url, role=f"tocsin_{room}", announce=self.bus.announce, size_max=size_max, by_key=by_key)
 
 
 Builder: TypeAlias = Callable[[Context], Awaitable[Service]]

@@ -40,6 +40,8 @@ async def consume(consumer: Consumer, clock: Clock) -> None:
             await consumer.retry_parked()
         if drained.events:
             soon_s = SOON_S
+            if consumer.subscription.linger_s and drained.events < consumer.subscription.batch_max:
+                await clock.wait(None, consumer.subscription.linger_s)
             return
         # Something may be committed but not yet readable, because an older transaction is still open: look again soon.
         await clock.wait(consumer.wake, soon_s if drained.more else POLL_S)

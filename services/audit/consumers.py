@@ -10,7 +10,9 @@ from libs.events.envelope import CATALOGUE
 from services.audit import handlers
 
 GROUP = "audit"
-BATCH_MAX = 500
+BATCH_MAX = 400
+LINGER_S = 0.05
+"""How far the ledger may be behind: nobody's alarm waits for it, and eight events of a report become one batch."""
 
 assert catalogue.__all__, "importing the catalogue fills CATALOGUE"
 
@@ -21,4 +23,4 @@ def subscriptions(clock: Clock) -> tuple[Subscription, ...]:
     async def record(tx: Tx, events: Sequence[Event[Any]]) -> None:
         await handlers.record(tx, events, clock.now())
 
-    return (Subscription(GROUP, tuple(CATALOGUE.values()), record, batch_max=BATCH_MAX),)
+    return (Subscription(GROUP, tuple(CATALOGUE.values()), record, batch_max=BATCH_MAX, linger_s=LINGER_S),)

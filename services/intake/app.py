@@ -15,7 +15,7 @@ from services.intake.settings import IntakeSettings
 async def build(context: Context) -> Service:
     """The service, on a pool of its own."""
     settings = load(IntakeSettings, **context.given.get("intake", {}))
-    database = await context.database("intake", size_max=settings.pool_size_max)
+    database = await context.database("intake", size_max=settings.pool_size_max, by_key=True)
     writes = batched_writes(database, writers_max=settings.writers_max, batch_max=settings.batch_max, queue_max=settings.queue_max)
     needs = Needs(
         clock=context.clock,

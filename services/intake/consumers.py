@@ -4,4 +4,7 @@ from libs.events import Subscription
 from services.intake.handlers.receipts import follow_cases
 from services.intake.rules.progress import HEARD
 
-SUBSCRIPTIONS = (Subscription(group="intake.progress", types=HEARD, handler=follow_cases),)
+LINGER_S = 0.05
+"""How far a receipt may be behind its case."""
+
+SUBSCRIPTIONS = (Subscription(group="intake.progress", types=HEARD, handler=follow_cases, linger_s=LINGER_S),)

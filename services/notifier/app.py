@@ -28,7 +28,7 @@ async def build(context: Context) -> Service:
     settings = load(NotifierSettings, **context.given.get("notifier", {}))
     public_base_url = context.settings.public_base_url
     gateway = _gateway(settings, public_base_url)
-    database = await context.database("notifier")
+    database = await context.database("notifier", by_key=True)
     means = Means(
         people=People(Directory.under(context.keyring)),
         registry=load_registry(),

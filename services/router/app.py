@@ -20,7 +20,7 @@ async def build(context: Context) -> Service:
         raise SettingsError(f"TOCSIN_ROUTER_POLICIES_DIR: {error}") from None
     directory = Directory(BlindIndex(context.keyring, PHONE_INDEX), Sealer(context.keyring))
     desk = Desk(directory, book, calendar, context.clock)
-    database = await context.database("router", size_max=settings.connections_max)
+    database = await context.database("router", size_max=settings.connections_max, by_key=True)
     return Service(
         name="router",
         database=database,

@@ -11,7 +11,7 @@ from services.router.handlers import hearing
 from services.router.handlers.desk import Desk
 
 GROUP = "router"
-BATCH_MAX = 250
+BATCH_MAX = 128
 
 
 def subscriptions(desk: Desk) -> tuple[Subscription, ...]:
