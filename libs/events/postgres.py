@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,41 +38,36 @@ PARKED_EVENTS_PER_KEY_MAX = 100
 
 log = get_logger("bus")
 
-# Cursors that are there are left out beforehand: ON CONFLICT alone would wait for a consumer that is just moving them.
 _START = """
     INSERT INTO bus.cursors (grp, shard, xid, position)
-    SELECT $1::varchar, shard, '0'::xid8, 0 FROM generate_series(0, $2::int - 1) AS shard
-    WHERE NOT EXISTS (SELECT 1 FROM bus.cursors AS known WHERE known.grp = $1::varchar AND known.shard = shard.shard)
-    ON CONFLICT DO NOTHING
+    SELECT $1, shard, '0'::xid8, 0 FROM generate_series(0, $2::int - 1) AS shard ON CONFLICT DO NOTHING
 """
-# Cursors, and what lies behind them, in one statement. Should another consumer have moved a cursor just before it was locked here, its new
-# position is seen, so that nothing is read again; whatever lies below the snapshot's oldest transaction is in the snapshot, so that nothing
-# is missed.
-_READ = """
-    WITH owned AS MATERIALIZED (
-        SELECT shard, xid, position FROM bus.cursors AS cursor
-        WHERE grp = $1 AND EXISTS (
-            SELECT 1 FROM bus.outbox
-            WHERE outbox.shard = cursor.shard AND (outbox.xid, outbox.id) > (cursor.xid, cursor.position)
-              AND outbox.xid < pg_snapshot_xmin(pg_current_snapshot()))
-        ORDER BY xid, position LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
-    SELECT owned.shard, event.xid::text::bigint AS xid, event.id, event.key, event.event_id, event.event_type, event.envelope
-    FROM owned CROSS JOIN LATERAL (
-        SELECT outbox.xid, outbox.id, outbox.key, outbox.event_id, outbox.event_type,
-               CASE WHEN outbox.event_type = ANY ($3::text[]) THEN outbox.envelope END AS envelope
-        FROM bus.outbox
-        WHERE outbox.shard = owned.shard AND (outbox.xid, outbox.id) > (owned.xid, owned.position)
-          AND outbox.xid < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY outbox.xid, outbox.id LIMIT greatest($4::int / (SELECT count(*) FROM owned), 1)
-    ) AS event
-    ORDER BY event.xid, event.id
+_CLAIM = """
+    SELECT shard, xid::text::bigint AS xid, position FROM bus.cursors AS cursor
+    WHERE grp = $1 AND EXISTS (
+        SELECT 1 FROM bus.outbox
+        WHERE outbox.shard = cursor.shard AND (outbox.xid, outbox.id) > (cursor.xid, cursor.position)
+          AND outbox.xid < pg_snapshot_xmin(pg_current_snapshot()))
+    ORDER BY xid, position LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _WAITING = """
     SELECT EXISTS (
         SELECT 1 FROM bus.cursors AS cursor WHERE grp = $1 AND EXISTS (
             SELECT 1 FROM bus.outbox
             WHERE outbox.shard = cursor.shard AND (outbox.xid, outbox.id) > (cursor.xid, cursor.position)))
+"""
+_READ = """
+    SELECT owned.shard, event.xid::text::bigint AS xid, event.id, event.key, event.event_id, event.event_type, event.envelope
+    FROM unnest($1::smallint[], $2::text[], $3::bigint[]) AS owned (shard, xid, position)
+    CROSS JOIN LATERAL (
+        SELECT outbox.xid, outbox.id, outbox.key, outbox.event_id, outbox.event_type,
+               CASE WHEN outbox.event_type = ANY ($4::text[]) THEN outbox.envelope END AS envelope
+        FROM bus.outbox
+        WHERE outbox.shard = owned.shard AND (outbox.xid, outbox.id) > (owned.xid::xid8, owned.position)
+          AND outbox.xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY outbox.xid, outbox.id LIMIT $5
+    ) AS event
+    ORDER BY event.xid, event.id
 """
 _ADVANCE = """
     UPDATE bus.cursors SET xid = reached.xid::xid8, position = reached.position
@@ -81,14 +76,6 @@ _ADVANCE = """
 """
 _INBOX = """
     INSERT INTO bus.inbox (grp, event_id, handled_at) SELECT $1, id, $3 FROM unnest($2::uuid[]) AS id
-    ON CONFLICT DO NOTHING RETURNING event_id
-"""
-# Cursors and inbox in one statement; what must wait behind a parked event does not go in.
-_TAKE = f"""
-    WITH advanced AS ({_ADVANCE})
-    INSERT INTO bus.inbox (grp, event_id, handled_at)
-    SELECT $1, mine.event_id, $7 FROM unnest($5::uuid[], $6::uuid[]) AS mine (event_id, key)
-    WHERE NOT EXISTS (SELECT 1 FROM bus.parked WHERE parked.grp = $1 AND parked.key = mine.key)
     ON CONFLICT DO NOTHING RETURNING event_id
 """
 _PARKED_KEYS = "SELECT DISTINCT key FROM bus.parked WHERE grp = $1 AND key = ANY ($2::uuid[])"
@@ -223,11 +210,12 @@ class PostgresConsumer:
 
     async def _drain(self, batch_max: int, shards_max: int = SHARDS_PER_ROUND_MAX) -> Drained:
         async with self._database.transaction() as tx:
-            rows = await tx.fetch(_READ, self._group, shards_max, self._types, batch_max)
+            rows = await self._claim_and_read(tx, batch_max, shards_max)
             if rows:
-                events = await self._take(tx, rows)
+                events = await self._fresh(tx, rows)
                 if events:
                     await self.subscription.handler(tx, [Event.from_json(row["envelope"]) for row in events])
+                await self._advance(tx, rows)
                 return Drained(len(rows), more=True)
             return Drained(0, more=bool(await tx.fetchval(_WAITING, self._group)))
 
@@ -236,10 +224,12 @@ class PostgresConsumer:
         poison: asyncpg.Record | None = None
         try:
             async with self._database.transaction() as tx:
-                rows = await tx.fetch(_READ, self._group, 1, self._types, 1)
-                for row in await self._take(tx, rows) if rows else ():
+                rows = await self._claim_and_read(tx, 1, 1)
+                events = await self._fresh(tx, rows)
+                for row in events:
                     poison = row
                     await self.subscription.handler(tx, [Event.from_json(row["envelope"])])
+                await self._advance(tx, rows)
                 return Drained(len(rows))
         except TRANSIENT:
             raise
@@ -249,27 +239,45 @@ class PostgresConsumer:
             await self._park(poison, error)
             return Drained(1)
 
-    async def _take(self, tx: Tx, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
-        """Moves the cursors over `rows`; answers those to handle now: of our types, not handled before, and of no parked key."""
-        reached = _reached(rows)
+    async def _claim_and_read(self, tx: Tx, batch_max: int, shards_max: int) -> list[asyncpg.Record]:
+        owned = await tx.fetch(_CLAIM, self._group, shards_max)
+        if not owned:
+            return []
+        return await tx.fetch(
+            _READ,
+            [row["shard"] for row in owned],
+            [str(row["xid"]) for row in owned],
+            [row["position"] for row in owned],
+            self._types,
+            max(batch_max // len(owned), 1),
+        )
+
+    async def _fresh(self, tx: Tx, rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+        """The rows to handle now: of our types, not handled before, and of no parked key (those are parked behind it)."""
         mine = [row for row in rows if row["envelope"] is not None]
         if not mine:
-            await tx.execute(_ADVANCE, self._group, *reached)
             return []
         now = self._clock.now()
-        ids = [row["event_id"] for row in mine]
-        fresh = {row["event_id"] for row in await tx.fetch(_TAKE, self._group, *reached, ids, [row["key"] for row in mine], now)}
-        if len(fresh) < len(mine):
-            await self._park_behind(tx, [row for row in mine if row["event_id"] not in fresh], now)
-        return [row for row in mine if row["event_id"] in fresh]
-
-    async def _park_behind(self, tx: Tx, rows: Sequence[asyncpg.Record], now: datetime) -> None:
-        """Parks those whose key is parked, in order; the others have been handled before."""
-        parked: set[UUID] = {row["key"] for row in await tx.fetch(_PARKED_KEYS, self._group, list({row["key"] for row in rows}))}
-        for row in (row for row in rows if row["key"] in parked):
+        parked: set[UUID] = {row["key"] for row in await tx.fetch(_PARKED_KEYS, self._group, list({row["key"] for row in mine}))}
+        for row in (row for row in mine if row["key"] in parked):
             await tx.execute(
                 _PARK, self._group, row["key"], row["event_id"], row["event_type"], row["envelope"], 0, "behind another", now, now
             )
+        free = [row for row in mine if row["key"] not in parked]
+        if not free:
+            return []
+        fresh = {row["event_id"] for row in await tx.fetch(_INBOX, self._group, [row["event_id"] for row in free], now)}
+        return [row for row in free if row["event_id"] in fresh]
+
+    async def _advance(self, tx: Tx, rows: Sequence[asyncpg.Record]) -> None:
+        reached = {row["shard"]: row for row in rows}
+        await tx.execute(
+            _ADVANCE,
+            self._group,
+            list(reached),
+            [str(row["xid"]) for row in reached.values()],
+            [row["id"] for row in reached.values()],
+        )
 
     async def _park(self, poison: asyncpg.Record, error: Exception) -> None:
         now = self._clock.now()
@@ -304,7 +312,7 @@ class PostgresConsumer:
                 now,
                 now + timedelta(seconds=PARKED_PAUSE_S),
             )
-            await tx.execute(_ADVANCE, self._group, *_reached([poison]))
+            await self._advance(tx, [poison])
 
     async def _retry_head(self, key: UUID) -> bool:
         """Tries the first parked event of `key`; False when nothing of it can go on now."""
@@ -342,9 +350,3 @@ class PostgresConsumer:
             )
         report = log.error if dead else log.warning
         report("bus.event_dead" if dead else "bus.event_failed_again", group=self._group, event_id=str(head["event_id"]), attempts=attempts)
-
-
-def _reached(rows: Sequence[asyncpg.Record]) -> tuple[list[int], list[str], list[int]]:
-    """How far `rows` go, as the arrays of `_ADVANCE`: shards, xids, positions."""
-    last = {row["shard"]: row for row in rows}
-    return list(last), [str(row["xid"]) for row in last.values()], [row["id"] for row in last.values()]

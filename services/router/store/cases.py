@@ -54,7 +54,7 @@ async def read(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, CaseState]:
 async def save(tx: Tx, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Writes what the outcomes changed. The cases must be new, or locked in this transaction."""
     whole: list[tuple[Any, ...]] = []
-    alarms: list[tuple[UUID, datetime | None]] = []
+    alarms: list[tuple[Any, ...]] = []
     for one in outcomes:
         values = columns.of_case(one.after, now)
         # Most of what time brings is a reminder: it moves the alarm clock and nothing that anybody sees.
@@ -62,17 +62,16 @@ async def save(tx: Tx, outcomes: Sequence[Outcome], now: datetime) -> None:
             alarms.append((one.after.case_id, one.after.wakes_at))
         else:
             whole.append(values)
-    deadlines = [columns.of_deadline(one.after.case_id, row) for one in outcomes for row in one.changed_deadlines]
-    assignments = [columns.of_assignment(one.after.case_id, row) for one in outcomes for row in one.changed_assignments]
-    await tx.execute(
-        _SAVE,
-        *columns.turned(whole, columns.CASE),
-        *columns.turned(deadlines, columns.DEADLINE),
-        *columns.turned(assignments, columns.ASSIGNMENT),
-        timeout=TIMEOUT_S,
-    )
+    if whole:
+        await tx.execute(_SAVE_CASES, *columns.turned(whole), timeout=TIMEOUT_S)
     if alarms:
-        await tx.execute(_SET_ALARMS, [case_id for case_id, _ in alarms], [at for _, at in alarms], timeout=TIMEOUT_S)
+        await tx.execute(_SET_ALARMS, *columns.turned(alarms), timeout=TIMEOUT_S)
+    deadlines = [columns.of_deadline(one.after.case_id, row) for one in outcomes for row in one.changed_deadlines]
+    if deadlines:
+        await tx.execute(_SAVE_DEADLINES, *columns.turned(deadlines), timeout=TIMEOUT_S)
+    assignments = [columns.of_assignment(one.after.case_id, row) for one in outcomes for row in one.changed_assignments]
+    if assignments:
+        await tx.execute(_SAVE_ASSIGNMENTS, *columns.turned(assignments), timeout=TIMEOUT_S)
 
 
 async def cases_of_reports(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, UUID]:
@@ -113,21 +112,13 @@ async def _with_parts(tx: Tx, rows: Sequence[asyncpg.Record]) -> dict[UUID, Case
     return cases
 
 
-_FIRST_OF_DEADLINE = 1 + len(columns.CASE)
-_FIRST_OF_ASSIGNMENT = _FIRST_OF_DEADLINE + len(columns.DEADLINE)
-# One statement for the three tables: one round trip.
-_SAVE = f"""
-    WITH cases AS (
-        {columns.upsert("cases", columns.CASE, 1, frozenset({"code", "t0", "opened_at"}))}
-    ), deadlines AS (
-        {columns.upsert("deadlines", columns.DEADLINE, 2, frozenset({"kind", "step", "tier", "started_at"}), first=_FIRST_OF_DEADLINE)}
-    )
-    {columns.upsert("assignments", columns.ASSIGNMENT, 3, frozenset({"tier", "division_code"}), first=_FIRST_OF_ASSIGNMENT)}
-"""
+_SAVE_CASES = columns.upsert("cases", columns.CASE, 1, frozenset({"code", "t0", "opened_at"}))
 _SET_ALARMS = """
     UPDATE router.cases SET wakes_at = alarm.wakes_at FROM unnest($1::uuid[], $2::timestamptz[]) AS alarm (case_id, wakes_at)
     WHERE cases.case_id = alarm.case_id
 """
+_SAVE_DEADLINES = columns.upsert("deadlines", columns.DEADLINE, 2, frozenset({"kind", "step", "tier", "started_at"}))
+_SAVE_ASSIGNMENTS = columns.upsert("assignments", columns.ASSIGNMENT, 3, frozenset({"tier", "division_code"}))
 
 _LOCK = "SELECT * FROM router.cases WHERE case_id = ANY($1) ORDER BY case_id FOR UPDATE"
 _READ = "SELECT * FROM router.cases WHERE case_id = ANY($1)"

@@ -1,6 +1,6 @@
 """How the values of a case are laid out in columns, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -142,18 +142,15 @@ def of_assignment(case_id: UUID, row: Assignment) -> tuple[Any, ...]:
     return case_id, row.post_id, row.officer_id, row.tier, row.division_code, row.told_at, row.supervising, row.answer, row.answered_at
 
 
-def turned(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> list[list[Any]]:
+def turned(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     """Rows as columns, which is what `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in columns]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
-def upsert(table: str, columns: Mapping[str, str], key: int, fixed: frozenset[str] = frozenset(), *, first: int = 1) -> str:
-    """An upsert of many rows; the first `key` columns identify a row, `fixed` ones never change after it was made.
-
-    `first` is the number of its first parameter.
-    """
+def upsert(table: str, columns: Mapping[str, str], key: int, fixed: frozenset[str] = frozenset()) -> str:
+    """An upsert of many rows; the first `key` columns identify a row, `fixed` ones never change after it was made."""
     names = list(columns)
-    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), start=first))
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(columns.values(), start=1))
     sets = ", ".join(f"{name} = excluded.{name}" for name in names[key:] if name not in fixed)
     return (
         f"INSERT INTO router.{table} ({', '.join(names)}) SELECT * FROM unnest({arrays}) "
