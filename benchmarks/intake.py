@@ -5,16 +5,18 @@ import re
 import shutil
 import subprocess
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
-from benchmarks.ground import Ground, free_port, processes
+from benchmarks.ground import Ground, cpu_s, free_port, processes
 from benchmarks.server import BenchTable
 from benchmarks.table import Row
 
 CONNECTIONS = 64
-SECONDS = 8
+SECONDS = 3
+ROUNDS = 4
 PAYLOAD = {
     "channel": "school_api",
     "situations": ["MR4_ABUSE_INJURY", "GC1_NEGLECT"],
@@ -41,7 +43,7 @@ end
 
 
 async def measure(ground: Ground) -> list[Row]:
-    """Both ratios; the three paths are measured one after the other, twice, and the better round of each counts."""
+    """Both ratios, and for B1 the stricter one too."""
     if shutil.which("wrk") is None:
         missing = "not measured: needs the load generator wrk (Debian package wrk)"
         return [Row("B1", missing, "-", "≥ 0.5", None), Row("B2", missing, "-", "≥ 6", None)]
@@ -50,17 +52,41 @@ async def measure(ground: Ground) -> list[Row]:
     await connection.close()
     await _make_tables(ground.url)
     port = free_port()
-    with processes(ground, port, "benchmarks.server", str(port), count=2):
-        rates = dict.fromkeys(("/null", "/v1/reports", "/plain"), 0.0)
-        for round_ in range(2):
-            for path in rates:
-                rates[path] = max(rates[path], _wrk(ground, port, path, SECONDS if round_ else 4))
-    intake, null, plain = (rates[path] for path in ("/v1/reports", "/null", "/plain"))
-    b1, b2 = intake / null, intake / plain
+    best = dict.fromkeys(("/ordinary", "/null", "/v1/reports", "/plain"), Load(0.0, 0.0, 0.0))
+    with processes(ground, port, "benchmarks.server", str(port), count=2) as servers:
+        # In turns, the best of each: on a machine that others use too, so that each path gets some of the quiet.
+        for _ in range(ROUNDS):
+            for path in best:
+                best[path] = max(best[path], _load(ground, servers, port, path), key=lambda load: load.per_s)
+    ordinary, null, intake, plain = best.values()
+    b1, express, b2 = intake.per_s / ordinary.per_s, intake.per_s / null.per_s, intake.per_s / plain.per_s
     return [
-        Row("B1", f"durable intake {intake:,.0f}/s ÷ null handler {null:,.0f}/s, 2 workers", f"{b1:.2f}", "≥ 0.5", b1 >= 0.5),
-        Row("B2", f"durable intake {intake:,.0f}/s ÷ plain SQLModel {plain:,.0f}/s, 2 workers", f"{b2:.1f}", "≥ 6", b2 >= 6),
+        Row("B1", f"durable intake {intake} ÷ null handler, a route like any other {ordinary}; 2 workers", f"{b1:.2f}", "≥ 0.5", b1 >= 0.5),
+        Row("B1", f"the same ÷ a null handler on an express lane, as intake is {null}", f"{express:.2f}", "≥ 0.5", express >= 0.5),
+        Row("B2", f"durable intake ÷ plain SQLModel endpoint {plain}; 2 workers", f"{b2:.1f}", "≥ 6", b2 >= 6),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one path bore: requests per second, and processor time per request of our processes and of PostgreSQL."""
+
+    per_s: float
+    server_us: float
+    postgres_us: float
+
+    def __str__(self) -> str:
+        return f"{self.per_s:,.0f}/s ({self.server_us:.0f} + {self.postgres_us:.0f} µs)"
+
+
+def _load(ground: Ground, servers: list["subprocess.Popen[bytes]"], port: int, path: str) -> Load:
+    def used() -> tuple[float, float]:
+        return sum(cpu_s(server.pid) for server in servers), cpu_s(ground.postgres_pid, with_children=True)
+
+    before = used()
+    per_s = _wrk(ground, port, path, SECONDS)
+    server_us, postgres_us = (1e6 * (now - was) / (per_s * SECONDS) for now, was in zip(used(), before, strict=True))
+    return Load(per_s, server_us, postgres_us)
 
 
 async def _make_tables(url: str) -> None:
