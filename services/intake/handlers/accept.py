@@ -25,7 +25,7 @@ from services.intake.errors import IdempotencyKeyReused, ReceiptGone, UnknownDiv
 from services.intake.handlers.places import Places
 from services.intake.rules import facts, wording
 from services.intake.rules.receipts import receipt_hash, receipt_of
-from services.intake.rules.report import Report
+from services.intake.rules.report import Part, Report
 from services.intake.store import NewReport, StoredReport
 
 RECEIPT_PURPOSE = "receipt"
@@ -144,8 +144,8 @@ def prepare(report: Report, body: bytes, sender: Sender, idempotency_key: str, *
         idempotency_hash=hashlib.sha256(f"{sender.client_id}\0{idempotency_key}".encode()).digest(),
         body_hash=secrets.body_hash(body, secrets.version),
         receipt_hash=receipt_hash(receipt, secrets.receipt_hash_keys[0]),
-        content_sealed=seal(report.model_dump_json(exclude=_REPORTER, exclude_unset=True).encode(), content_aad(report_id)),
-        identity_sealed=None if reporter is None else seal(reporter.model_dump_json(exclude_unset=True).encode(), reporter_aad(report_id)),
+        content_sealed=seal(_bytes_of(report, exclude=_REPORTER), content_aad(report_id)),
+        identity_sealed=None if reporter is None else seal(_bytes_of(reporter), reporter_aad(report_id)),
         child_fingerprints=tuple(
             {secrets.child_index.of(_same_form(child.id_number)) for child in report.children if child.id_number is not None}
         ),
@@ -175,6 +175,11 @@ def batched_writes(database: Database, *, writers_max: int, batch_max: int, queu
 
 
 _REPORTER = {"reporter"}
+
+
+def _bytes_of(part: Part, *, exclude: set[str] | None = None) -> bytes:
+    """What was sent of a part, as JSON: what `model_dump_json` does, without its way through a text."""
+    return part.__pydantic_serializer__.to_json(part, exclude=exclude, exclude_unset=True)
 
 
 async def _check_references(report: Report, places: Places, database: Database) -> None:
