@@ -66,7 +66,7 @@ async def test_another_error_of_the_work_is_not_hidden_by_the_broken_connection(
 
 
 async def whole_again(database):
-    """On a busy machine the session's last words may be heard before its end: until then it is still in the pool, and fails as transient."""
+    """A session's last words may be heard before its end: until then it is still in the pool, and fails as transient."""
     for _ in range(ROUNDS):
         with contextlib.suppress(*TRANSIENT):
             async with database.connection() as connection:
