@@ -6,10 +6,10 @@ The same services, built by the same builders, run as separate processes with `t
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -29,6 +29,7 @@ from libs.crypto import KeyRing, KeyRingInvalid
 from libs.db import Database, Tx, finish
 from libs.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, ensure_database
 from libs.db.migrations import migrate
+from libs.events import Bus, BusMisconfigured
 from libs.events.postgres import PostgresBus
 from libs.i18n import gettext as _
 from libs.i18n import locale_from_environment, use_locale
@@ -36,7 +37,10 @@ from libs.log import get_logger
 from libs.service import Builder, Context, Job, memory
 from libs.service.assembly import Assembly, assemble
 from libs.service.serve import listen, serving, until_stopped
-from libs.settings import CommonSettings, SettingsError
+from libs.settings import CommonSettings, SettingsError, load
+
+if TYPE_CHECKING:
+    from libs.events.kafka.settings import KafkaSettings
 
 SERVICES: dict[str, Builder] = {
     "directory": services.directory.app.build,
@@ -126,6 +130,25 @@ def keyring_for(settings: CommonSettings) -> KeyRing:
         raise SettingsError(f"TOCSIN_MASTER_KEYS: {error}") from error
 
 
+def bus_for(settings: CommonSettings, url: str) -> Bus:
+    """The bus that was chosen with TOCSIN_BUS."""
+    if settings.bus == "postgres":
+        return PostgresBus(url)
+    from libs.events.kafka import KafkaBus
+
+    return KafkaBus(url, kafka_settings())
+
+
+def kafka_settings() -> "KafkaSettings":
+    """How to reach Kafka; SettingsError names what is missing."""
+    from libs.events.kafka.settings import KafkaSettings
+
+    settings = load(KafkaSettings)
+    if not settings.bootstrap_servers:
+        raise SettingsError("TOCSIN_KAFKA_BOOTSTRAP_SERVERS: " + _("must be set when TOCSIN_BUS is kafka (host:port,host:port)"))
+    return settings
+
+
 def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
     """The notifier's settings that send its SMS to our own sandbox."""
     return {
@@ -139,9 +162,9 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
 @asynccontextmanager
 async def assembled(context: Context, embedding: Embedding, secrets: Secrets) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
     """The chosen services, and the sandbox beside them under /sandbox."""
-    async with assemble(context, [SERVICES[name] for name in embedding.services]) as assembly:
+    async with _assembled(context, [SERVICES[name] for name in embedding.services]) as assembly:
         jobs: tuple[Job, ...] = ()
-        if set(embedding.services) == set(SERVICES):
+        if "audit" in embedding.services:
             jobs += (doctor_job(context),)
         if not embedding.sandbox:
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, assembly.jobs + jobs), None
@@ -160,6 +183,15 @@ async def assembled(context: Context, embedding: Embedding, secrets: Secrets) ->
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
             assembly.app.state.sandbox = True  # the navigation shows the way there
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, sandbox.job)), sandbox
+
+
+@asynccontextmanager
+async def _assembled(context: Context, builders: Sequence[Builder]) -> AsyncIterator[Assembly]:
+    try:
+        async with assemble(context, builders) as assembly:
+            yield assembly
+    except BusMisconfigured as error:
+        raise SettingsError(f"TOCSIN_BUS: {error}") from error
 
 
 async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock | None = None, beside: Beside | None = None) -> None:
@@ -185,7 +217,7 @@ async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: 
             settings=settings,
             keyring=keyring_for(settings),
             database_url=url,
-            bus=PostgresBus(url),
+            bus=bus_for(settings, url),
             given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
         )
         access = await _demo(context, secrets, say) if embedding.demo else None

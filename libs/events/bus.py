@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from libs.clock import Clock
 from libs.db import Database, Tx
 from libs.events.envelope import Event, EventData
+from libs.jobs import Job
 
 Handler: TypeAlias = Callable[[Tx, Sequence[Event[Any]]], Awaitable[None]]
 """Handles a batch of events, in order, inside one transaction."""
@@ -58,6 +59,10 @@ class Drained:
     more: bool = False
 
 
+class BusMisconfigured(Exception):
+    """What the bus finds is not what was declared; the message says what, and the way out."""
+
+
 class Consumer(Protocol):
     """Reads for one subscription. Any number of consumers of a group share its work."""
 
@@ -72,6 +77,10 @@ class Consumer(Protocol):
         """Tries parked keys whose time has come; answers how many events were handled."""
         ...
 
+    async def close(self) -> None:
+        """Gives back at once what others could go on with."""
+        ...
+
 
 class Bus(Protocol):
     """Carries what was published to those who subscribed."""
@@ -80,8 +89,20 @@ class Bus(Protocol):
         """Something was published: wakes consumers here at once and elsewhere soon."""
         ...
 
+    async def prepare(self, own: Database) -> None:
+        """Before anybody subscribes: `BusMisconfigured` when what was declared and what is there differ."""
+        ...
+
     async def subscribe(self, database: Database, subscription: Subscription, clock: Clock) -> Consumer:
         """A consumer for `subscription`; its group hears everything from the beginning of the log."""
+        ...
+
+    def jobs(self, own: Database, clock: Clock) -> tuple[Job, ...]:
+        """What the bus itself does as time goes by, in every process; to be asked for after the last `subscribe`."""
+        ...
+
+    def missing(self) -> list[str]:
+        """What the bus needs and does not have at the moment, for readiness; empty when it works."""
         ...
 
     def running(self) -> AbstractAsyncContextManager[None]:

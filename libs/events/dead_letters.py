@@ -39,6 +39,8 @@ async def parked(tx: Tx, *, limit: int = 200) -> list[Parked]:
 async def retry(tx: Tx, now: datetime, *, key: UUID | None = None) -> int:
     """Lets the parked keys (or one of them) be tried again at once; answers how many events that concerns."""
     result = await tx.execute(
-        "UPDATE bus.parked SET state = 'waiting', attempts = 0, next_at = $1 WHERE $2::uuid IS NULL OR key = $2", now, key
+        "UPDATE bus.parked SET state = 'waiting', attempts = 0, next_at = $1 WHERE ($2::uuid IS NULL OR key = $2) AND state <> 'newer'",
+        now,
+        key,
     )
     return int(result.split()[-1])

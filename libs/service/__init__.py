@@ -1,10 +1,8 @@
 """A service is a value; running one or all five is the same code path."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,28 +12,10 @@ from libs.clock import Clock
 from libs.crypto import KeyRing
 from libs.db import Database
 from libs.events import Bus, Subscription
+from libs.jobs import Job, Tick, Wake
 from libs.settings import CommonSettings
 
-Wake: TypeAlias = asyncio.Event
-"""Set it to let a job run now instead of at its next time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What one run of a job did: `worked` > 0 lets it run again at once; `next_at` is when it next has something to do."""
-
-    worked: int = 0
-    next_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Work that time brings. `run_once` is called again after at most `idle_s`; every replica may run it."""
-
-    name: str
-    run_once: Callable[[], Awaitable[Tick]]
-    idle_s: float = 1.0
-    wake: Wake | None = None
+__all__ = ["Builder", "Context", "Job", "Service", "Tick", "Wake"]
 
 
 @dataclass(frozen=True, slots=True)

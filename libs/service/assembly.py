@@ -21,12 +21,15 @@ from libs.events.restored import mend
 from libs.events.retention import clean
 from libs.log import get_logger
 from libs.service import Builder, Context, Job, Service, Tick
-from libs.service.loops import consume, work
+from libs.service.loops import Loop, stop
 from libs.web import furnish
 from libs.web.express import Application
 
 CLOCK_EVERY_S = 10.0
 CLEAN_EVERY_S = 600.0
+OWN_CONNECTIONS = 4
+BUSY_GRACE_S = 6.0
+"""How long a round that is under way when the process is asked to stop may take to its end: an SMS that is being sent, say."""
 
 log = get_logger("service")
 
@@ -43,29 +46,28 @@ class Assembly:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Consumers and jobs at work; left, they finish the round they are in or roll it back."""
+        """Consumers and jobs at work; left, they finish the round they are in (or roll it back) and leave the bus to others."""
         clock = self.context.clock
         async with self.context.bus.running():
-            tasks = [asyncio.create_task(consume(consumer, clock), name=consumer.subscription.group) for consumer in self.consumers]
-            tasks += [asyncio.create_task(work(job, clock), name=job.name) for job in self.jobs]
+            loops = [Loop.consuming(consumer, clock) for consumer in self.consumers] + [Loop.working(job, clock) for job in self.jobs]
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await stop(loops, BUSY_GRACE_S)
+                await asyncio.gather(*(consumer.close() for consumer in self.consumers), return_exceptions=True)
 
 
 @asynccontextmanager
 async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterator[Assembly]:
     """Builds the services, opens what they need, and closes it in the end."""
     async with AsyncExitStack() as stack:
-        own = await Database.open(context.database_url, role=None, announce=context.bus.announce, size_max=2)
+        own = await Database.open(context.database_url, role=None, announce=context.bus.announce, size_max=OWN_CONNECTIONS)
         stack.push_async_callback(own.close)
         if isinstance(context.clock, SystemClock):
             await _follow(own, context.clock)  # before anything can be received or fired by a clock that is wrong
         async with own.transaction() as tx:
             await mend(tx)
+        await context.bus.prepare(own)
         directory = await context.database("directory", size_max=4)
         stack.push_async_callback(directory.close)
         services: list[Service] = []
@@ -81,6 +83,7 @@ async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterat
             for subscription in service.subscriptions
         ]
         jobs = [job for service in services for job in service.jobs]
+        jobs += context.bus.jobs(own, context.clock)
         jobs.append(Job("bus-retention", partial(_clean, own, context), idle_s=CLEAN_EVERY_S))
         if isinstance(context.clock, SystemClock):
             jobs.append(Job("clock", partial(_follow, own, context.clock), idle_s=CLOCK_EVERY_S))
@@ -115,12 +118,15 @@ def _application(context: Context, services: Sequence[Service], own: Database, d
     @app.get("/readyz", tags=["operations"], responses={503: {"description": "Something that is needed is missing; it is named."}})
     async def readyz() -> Response:
         """Everything that this process needs is there."""
+        missing = context.bus.missing()
         try:
             async with asyncio.timeout(5), own.connection() as connection:
                 await connection.execute("SELECT 1")
-        except TRANSIENT as error:
-            log.warning("service.not_ready", error=type(error).__name__)
-            return JSONResponse({"status": "unavailable", "missing": ["database"]}, status_code=503)
+        except TRANSIENT:
+            missing = ["database", *missing]
+        if missing:
+            log.warning("service.not_ready", missing=missing)
+            return JSONResponse({"status": "unavailable", "missing": missing}, status_code=503)
         return JSONResponse({"status": "ready", "services": [service.name for service in services]})
 
     @app.get("/metrics", tags=["operations"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -19,7 +19,7 @@ class CommonSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TOCSIN_", extra="ignore")
 
     database_url: str | None = Field(default=None, description="PostgreSQL; unset = the embedded server under var_dir")
-    bus: Literal["postgres"] = Field(default="postgres", description="what carries the events")
+    bus: Literal["postgres", "kafka"] = Field(default="postgres", description="what carries the events")
     public_base_url: str = Field(default="http://127.0.0.1:8000", description="where browsers, gateways and API clients reach us")
     master_keys: SecretStr = Field(default=SecretStr(""), description="sealing keys: version:base64,version:base64; the newest seals")
     var_dir: Path = Field(default=Path("var"), description="where the embedded mode keeps its data")

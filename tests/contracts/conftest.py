@@ -7,9 +7,11 @@ import pytest
 from libs.clock import FakeClock
 from libs.db import Database
 from libs.db.migrations import HISTORIES, migrate
-from libs.events import Bus
-from tests.contracts.room import BUSES, NOW, Room
+from tests.contracts.room import BUSES, NOW, Ground, OnKafka, OnPostgres, Room
+from tests.support.kafka import kafka_servers, kafka_settings, on_kafka
 from tests.support.postgres import fresh_database
+
+__all__ = ["kafka_servers", "kafka_settings"]
 
 
 @pytest.fixture
@@ -20,13 +22,16 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture(params=sorted(BUSES))
-def bus(request: pytest.FixtureRequest, database_url: str) -> Bus:
-    return BUSES[request.param](database_url)
+@pytest.fixture(params=[pytest.param(name, marks=[on_kafka] if name == "kafka" else []) for name in BUSES])
+def ground(request: pytest.FixtureRequest) -> Ground:
+    return OnPostgres() if request.param == "postgres" else OnKafka(request.getfixturevalue("kafka_settings"))
 
 
 @pytest.fixture
-async def room(database: Database, bus: Bus) -> Room:
+async def room(database: Database, database_url: str, ground: Ground) -> AsyncIterator[Room]:
     async with database.connection() as c:
         await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
-    return Room(database, bus, FakeClock(NOW))
+    made = Room(database, database_url, ground, FakeClock(NOW))
+    await made.bus.prepare(database)
+    yield made
+    await made.close()

@@ -5,19 +5,17 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from libs.clock import SystemClock
 from libs.db import TRANSIENT, Database, Tx
-from libs.events import Consumer, Event, Subscription, new_event, new_id, publish
+from libs.events import Event, new_event, new_id, publish
 from libs.events.bus import PARKED_ATTEMPTS_MAX
 from libs.events.catalogue import DirectoryChanged
 from libs.events.dead_letters import parked, retry
 from libs.events.envelope import CATALOGUE
 from libs.service import loops
-from tests.contracts.room import BUSES, NOW, Room, changed, drain, send
+from tests.contracts.room import NOW, WAIT_S, Room, changed, send
 
 
 async def test_events_of_one_key_are_handled_in_order_each_once(room: Room) -> None:
@@ -25,7 +23,7 @@ async def test_events_of_one_key_are_handled_in_order_each_once(room: Room) -> N
     keys = [new_id() for _ in range(20)]
     for version in range(15):
         await send(room, *(changed(version, key) for key in keys))
-    await drain(consumer)
+    await room.drain(consumer)
     for key in keys:
         assert await room.effects(key) == list(range(15))
 
@@ -40,7 +38,7 @@ async def test_nothing_is_heard_of_a_transaction_that_did_not_commit(room: Room)
 
     with pytest.raises(RuntimeError, match="changed my mind"):
         await change_my_mind()
-    await drain(consumer)
+    await room.drain(consumer)
     assert await room.effects() == []
 
 
@@ -51,10 +49,10 @@ async def test_a_transaction_that_commits_late_is_not_skipped(room: Room) -> Non
     async with room.database.transaction() as slow:
         await publish(slow, [changed(1, key)])
         await send(room, changed(2, key), changed(3, new_id()))
-        await drain(consumer)
+        await room.drain(consumer)
         assert await room.effects() == []  # nothing may overtake what could still commit behind it
-        assert (await consumer.drain_once()).more
-    await drain(consumer)
+        assert await room.looks_again_soon(consumer)
+    await room.drain(consumer)
     assert sorted(await room.effects()) == [1, 2, 3]
     assert await room.effects(key) == [1, 2]
 
@@ -77,7 +75,7 @@ async def test_many_writers_that_commit_in_any_order_lose_nothing(room: Room) ->
     for number in (3, 0, 6, 1, 5, 2, 4):
         gates[number].set()
         await writers[number]
-        await drain(consumer)
+        await room.drain(consumer)
     assert sorted(await room.effects()) == list(range(7))
 
 
@@ -87,7 +85,7 @@ async def test_a_poison_event_blocks_only_its_key(room: Room) -> None:
     room.poison = {2}
     for version in range(1, 5):
         await send(room, changed(version, sick), changed(version + 100, well))
-    await drain(consumer)
+    await room.drain(consumer)
     assert await room.effects(sick) == [1]
     assert await room.effects(well) == [101, 102, 103, 104]
     async with room.database.connection() as c:
@@ -100,13 +98,13 @@ async def test_a_parked_key_goes_on_in_order_when_the_cause_is_gone(room: Room) 
     key = new_id()
     room.poison = {1}
     await send(room, *(changed(version, key) for version in (1, 2, 3)))
-    await drain(consumer)
+    await room.drain(consumer)
     room.poison = set()
     assert await consumer.retry_parked() == 0  # not before its pause is over
     room.clock.advance(seconds=60)
     assert await consumer.retry_parked() == 3
     await send(room, changed(4, key))
-    await drain(consumer)
+    await room.drain(consumer)
     assert await room.effects(key) == [1, 2, 3, 4]
 
 
@@ -115,7 +113,7 @@ async def test_tries_are_bounded_and_a_person_can_send_it_again(room: Room) -> N
     key = new_id()
     room.poison = {1}
     await send(room, changed(1, key), changed(2, key))
-    await drain(consumer)
+    await room.drain(consumer)
     for _ in range(PARKED_ATTEMPTS_MAX * 2):
         room.clock.advance(hours=1)
         await consumer.retry_parked()
@@ -135,7 +133,7 @@ async def test_an_event_that_cannot_be_read_parks_too(room: Room) -> None:
     await send(room, changed(1, key))
     async with room.database.connection() as c:
         await c.execute('UPDATE bus.outbox SET envelope = replace(envelope, \'"version":1\', \'"version":"?"\')')
-    await drain(consumer)
+    await room.drain(consumer)
     async with room.database.connection() as c:
         (blocked,) = await parked(c)
     assert blocked.key == key
@@ -146,10 +144,11 @@ async def test_a_consumer_killed_after_its_effects_but_before_its_commit_loses_n
     await send(room, *(changed(version, new_id()) for version in range(5)))
     room.die_after_effects = True
     with pytest.raises(SystemExit):
-        await first.drain_once()
+        await room.first_round(first)
+    await room.ground.kill(first)
     assert await room.effects() == []
     room.die_after_effects = False
-    await drain(await room.consumer())
+    await room.drain(await room.consumer())
     assert sorted(await room.effects()) == list(range(5))
 
 
@@ -159,7 +158,7 @@ async def test_a_connection_killed_at_any_step_loses_and_doubles_nothing(room: R
     await send(room, *(changed(version, new_id()) for version in range(10)))
     other = await Database.open(database_url, role=None, size_max=1)
     statements = 0
-    consumer = await room.bus.subscribe(other, Subscription("room", (DirectoryChanged,), room.handle), room.clock)
+    consumer = await room.consumer(database=other)
 
     async def kill(record: Any) -> None:
         nonlocal statements
@@ -172,10 +171,11 @@ async def test_a_connection_killed_at_any_step_loses_and_doubles_nothing(room: R
         pid = c.get_server_pid()
     real = Tx_fetch_hook(consumer, kill)
     with real, contextlib.suppress(*TRANSIENT):
-        await consumer.drain_once()
+        await room.first_round(consumer)
     assert statements >= step, "the consumer has fewer statements than this test kills at"
+    await room.ground.kill(consumer)
     await other.close()
-    await drain(await room.consumer())
+    await room.drain(await room.consumer())
     assert sorted(await room.effects()) == list(range(10))
 
 
@@ -217,8 +217,7 @@ class Watched:
 
 async def test_several_consumers_share_the_work(room: Room) -> None:
     """While one is busy with the shards it owns, another goes on with the rest; nothing is handled twice."""
-    keys = [UUID(int=number) for number in range(16)]
-    await send(room, *(changed(n, key) for n, key in enumerate(keys)))
+    keys = [new_id() for _ in range(200)]
     started, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(tx: Tx, events: Sequence[Event[Any]]) -> None:
@@ -226,33 +225,36 @@ async def test_several_consumers_share_the_work(room: Room) -> None:
         started.set()
         await go_on.wait()
 
-    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
-    working = asyncio.create_task(busy.drain_once())
+    busy, free = await room.consumer(handler=slow), await room.consumer()
+    await room.ground.join(busy, free)
+    await send(room, *(changed(n, key) for n, key in enumerate(keys)))
+    working = asyncio.create_task(room.first_round(busy))
     await started.wait()
-    free = await room.consumer()
-    await drain(free)
+    for _ in range(20):
+        await free.drain_once()
     meanwhile = len(await room.effects())
     go_on.set()
-    taken = (await working).events
-    assert 0 < meanwhile < 16
-    assert taken + meanwhile == 16
-    assert sorted(await room.effects()) == list(range(16))
+    taken = await working
+    assert 0 < meanwhile < len(keys)
+    assert taken > 0
+    await room.drain(busy, free)
+    assert sorted(await room.effects()) == list(range(len(keys)))
 
 
 async def test_two_groups_both_hear_everything(room: Room) -> None:
     first, second = await room.consumer("first"), await room.consumer("second")
     await send(room, changed(1, new_id()))
-    await drain(first, second)
+    await room.drain(first, second)
     assert await room.effects() == [1, 1]
 
 
 async def test_a_delivery_that_comes_twice_has_one_effect(room: Room) -> None:
     consumer = await room.consumer()
     await send(room, *(changed(version, new_id()) for version in range(3)))
-    await drain(consumer)
+    await room.drain(consumer)
     async with room.database.connection() as c:  # as after a restore of older cursors, or a redelivery
         await c.execute("UPDATE bus.cursors SET xid = '0', position = 0")
-    await drain(consumer)
+    await room.drain(consumer)
     assert sorted(await room.effects()) == [0, 1, 2]
 
 
@@ -260,55 +262,31 @@ async def test_a_waiting_consumer_is_woken_without_polling(room: Room, monkeypat
     """The poll is set to an hour: only the wake-up can bring the event in."""
     monkeypatch.setattr(loops, "POLL_S", 3600.0)
     here = room.database.announcing(room.bus.announce)
-    async with waiting(await room.consumer()):
+    async with room.at_work(await room.consumer()):
         async with here.transaction() as tx:
             await publish(tx, [changed(1, new_id())])
-        await asyncio.wait_for(room.heard.wait(), 10)
+        await asyncio.wait_for(room.heard.wait(), WAIT_S)
 
 
 async def test_a_consumer_in_another_process_is_woken_too(room: Room, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two buses stand for two processes; only the second one's own connection can tell it."""
     monkeypatch.setattr(loops, "POLL_S", 3600.0)
-    elsewhere = BUSES["postgres"](database_url)
-    consumer = await elsewhere.subscribe(room.database, Subscription("room", (DirectoryChanged,), room.handle), room.clock)
+    elsewhere = Room(room.database, database_url, room.ground, room.clock)
+    consumer = await elsewhere.consumer()
     here = room.database.announcing(room.bus.announce)
-    async with room.bus.running(), elsewhere.running(), waiting(consumer):
+    async with room.bus.running(), elsewhere.bus.running(), elsewhere.at_work(consumer):
         async with here.transaction() as tx:
             await publish(tx, [changed(1, new_id())])
-        await asyncio.wait_for(room.heard.wait(), 10)
+        await asyncio.wait_for(elsewhere.heard.wait(), WAIT_S)
+    await elsewhere.close()
 
 
 async def test_when_the_wake_up_is_lost_the_poll_finds_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody announces, nobody listens: the poll alone brings the event in."""
     monkeypatch.setattr(loops, "POLL_S", 0.05)
-    async with waiting(await room.consumer()):
+    async with room.at_work(await room.consumer(), poll_s=0.05):
         await send(room, changed(1, new_id()))
-        await asyncio.wait_for(room.heard.wait(), 10)
-
-
-class IdleClock(SystemClock):
-    """Tells when the consumer has found nothing and waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.idle = asyncio.Event()
-
-    async def wait(self, wake: asyncio.Event | None, timeout_s: float) -> bool:
-        self.idle.set()
-        return await super().wait(wake, timeout_s)
-
-
-@asynccontextmanager
-async def waiting(consumer: Consumer) -> AsyncIterator[None]:
-    """The consumer's loop, which has found nothing yet and waits."""
-    clock = IdleClock()
-    task = asyncio.create_task(loops.consume(consumer, clock))
-    try:
-        await asyncio.wait_for(clock.idle.wait(), 10)
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(room.heard.wait(), WAIT_S)
 
 
 def test_every_event_of_the_catalogue_is_named_in_the_past_tense_and_survives_the_wire() -> None:

@@ -8,11 +8,10 @@ import asyncpg
 import pytest
 
 from libs.db import Tx
-from libs.events import Event, Subscription, new_id
-from libs.events.catalogue import DirectoryChanged
+from libs.events import Event, new_id
 from libs.events.dead_letters import parked
 from libs.events.restored import mend
-from tests.contracts.room import Room, changed, drain, send
+from tests.contracts.room import Room, changed, send
 
 
 async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
@@ -21,7 +20,7 @@ async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Roo
     key = new_id()
     room.poison = {1}
     await send(room, changed(1, key), changed(2, key))
-    await drain(first)
+    await room.drain(first)
     room.poison = set()
     room.clock.advance(seconds=10)
     started, go_on = asyncio.Event(), asyncio.Event()
@@ -31,7 +30,7 @@ async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Roo
         await go_on.wait()
         await room.handle(tx, events)
 
-    busy = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), slow), room.clock)
+    busy = await room.consumer(handler=slow)
     trying = asyncio.create_task(busy.retry_parked())
     await started.wait()
     overtaken = await second.retry_parked()
@@ -48,10 +47,10 @@ async def test_an_event_whose_values_no_query_takes_parks_too(room: Room) -> Non
         for event in events:
             await tx.execute("INSERT INTO effects VALUES ($1, $2)", event.key, 2**40 if event.data.version == 1 else event.data.version)
 
-    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    consumer = await room.consumer(handler=handle)
     key = new_id()
     await send(room, changed(1, key), changed(2, new_id()))
-    await drain(consumer)
+    await room.drain(consumer)
     async with room.database.connection() as c:
         (blocked,) = await parked(c)
     assert blocked.key == key
@@ -70,14 +69,14 @@ async def test_what_ails_the_database_parks_no_event(room: Room, error: type[Exc
             raise error("the database is ill")
         await room.handle(tx, events)
 
-    consumer = await room.bus.subscribe(room.database, Subscription("room", (DirectoryChanged,), handle), room.clock)
+    consumer = await room.consumer(handler=handle)
     await send(room, changed(1, new_id()), changed(2, new_id()))
     with pytest.raises(error):
-        await consumer.drain_once()
+        await room.first_round(consumer)
     async with room.database.connection() as c:
         assert await parked(c) == []
     ill = False
-    await drain(consumer)
+    await room.drain(consumer)
     assert sorted(await room.effects()) == [1, 2]
 
 
@@ -86,17 +85,17 @@ async def test_after_a_restore_into_another_cluster_the_log_goes_on(room: Room) 
     consumer = await room.consumer()
     key = new_id()
     await send(room, changed(1, key))
-    await drain(consumer)
+    await room.drain(consumer)
     await send(room, changed(2, key))  # in the dump, not handled yet
     async with room.database.connection() as c:
         await c.execute("UPDATE bus.outbox SET xid = (xid::text::bigint + 10000000)::text::xid8")
         await c.execute("UPDATE bus.cursors SET xid = (xid::text::bigint + 10000000)::text::xid8 WHERE position > 0")
     await send(room, changed(3, key))
-    await drain(consumer)
+    await room.drain(consumer)
     assert await room.effects(key) == [1]  # this is the illness
     async with room.database.transaction() as tx:
         assert await mend(tx)
     async with room.database.transaction() as tx:
         assert not await mend(tx)
-    await drain(consumer)
+    await room.drain(consumer)
     assert await room.effects(key) == [1, 2, 3]
