@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PORT ?= 8000
 
-.PHONY: help run demo-day test check format bench doctor lock install browser wrk clean
+.PHONY: help run demo-day test check format bench doctor lock install browser kafka wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +14,7 @@ run: install ## starts everything with the Futian demo data on http://127.0.0.1:
 demo-day: install ## plays a whole day of reports and officers in about ten minutes, on a database of its own
 	@./tocsin demo day
 
-test: install browser check ## checks and all tests
+test: install browser kafka check ## checks and all tests
 	@$(PY) -m pytest -n $${TEST_PROCESSES:-2} --dist loadgroup
 
 check: install ## lint, format, types, the rules of the house
@@ -53,6 +53,19 @@ browser: ## a browser and Chinese fonts for the page tests (Debian packages, whe
 	    $(call alone,/etc/apt) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 \
 	      --no-install-recommends chromium fonts-noto-cjk fontconfig >/dev/null'; \
 	  else echo "!! No chromium here: the page tests will be skipped. Install the packages chromium and fonts-noto-cjk."; fi; fi
+
+kafka: var/kafka/lib/.installed ## Apache Kafka from its Maven artifacts, for tests and `tocsin kafka` (Java and Maven from Debian, where we are root)
+
+var/kafka/lib/.installed: deploy/kafka/pom.xml
+	@if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Java and Maven …"; \
+	    $(call alone,/etc/apt) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 \
+	      --no-install-recommends default-jre-headless maven >/dev/null'; fi; fi
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+	  echo "Bringing Apache Kafka …"; mkdir -p var/kafka; \
+	  $(call alone,var/kafka) mvn -q -B -f deploy/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/var/kafka/lib && touch $@; \
+	else echo "!! No Java or no Maven here: THE KAFKA TESTS WILL BE SKIPPED. Install a Java 17 runtime and Maven (default-jre-headless, maven)."; fi
 
 wrk: ## the load generator of the benchmarks (a Debian package, where we are root)
 	@if ! command -v wrk >/dev/null; then \

@@ -20,11 +20,7 @@ set_default_locale(locale_from_environment())  # the texts of the commands are m
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing.")
 )
-bus_app = typer.Typer(no_args_is_help=True, help=_("The bus that carries events."))
-letters_app = typer.Typer(no_args_is_help=True, help=_("Events that could not be handled."))
 demo_app = typer.Typer(no_args_is_help=True, help=_("Demonstrations."))
-bus_app.add_typer(letters_app, name="dead-letters")
-app.add_typer(bus_app, name="bus")
 
 
 @app.command(help=_("Starts the services: all of them in one process, or those named."))
@@ -67,45 +63,6 @@ def migrate() -> None:
     asyncio.run(work())
 
 
-@letters_app.command("list", help=_("Shows what is parked or dead, longest blocked first."))
-def dead_letters_list() -> None:
-    from deploy.embedded import connected
-    from libs.events.dead_letters import parked
-
-    async def work() -> None:
-        async with connected(settings_for(), say) as connection:
-            found = await parked(connection)
-        for one in found:
-            what = f"{one.group:<10}  {one.event_type:<38}  {one.key}"
-            say(f"{one.parked_at:%Y-%m-%d %H:%M:%S}  {one.state:<7}  {what}  {one.error}  +{one.behind}")
-        say(_("%(count)s keys are blocked.", count=len(found)))
-
-    asyncio.run(work())
-
-
-@letters_app.command("retry", help=_("Lets parked events be tried again at once."))
-def dead_letters_retry(
-    key: Annotated[str, typer.Option(help=_("Only this case or report id."))] = "",
-) -> None:
-    from uuid import UUID
-
-    from deploy.embedded import connected
-    from libs.clock import SystemClock
-    from libs.events.dead_letters import retry
-
-    try:
-        only = UUID(key) if key else None
-    except ValueError:
-        raise SettingsError("--key: " + _("%(key)s is not a case or report id", key=key)) from None
-
-    async def work() -> None:
-        async with connected(settings_for(), say) as connection:
-            count = await retry(connection, SystemClock().now(), key=only)
-        say(_("%(count)s events will be tried again.", count=count))
-
-    asyncio.run(work())
-
-
 @demo_app.command("day", help=_("Plays a whole day of reports and officers, faster than real time, on a database of its own."))
 def demo_day(
     reports: Annotated[int, typer.Option(min=1, max=100_000, help=_("How many reports the day brings."))] = 300,
@@ -137,13 +94,17 @@ def main() -> None:
 
 
 def _add_parts() -> None:
+    from deploy.cli_bus import app as bus_app
     from deploy.cli_directory import app as directory_app
     from deploy.cli_directory import keys_app
     from deploy.cli_policy import app as policy_app
     from deploy.demo.cli import HELP as TRAFFIC_HELP
     from deploy.demo.cli import traffic
     from deploy.doctor.cli import doctor
+    from deploy.kafka.cli import app as kafka_app
 
+    app.add_typer(bus_app, name="bus")
+    app.add_typer(kafka_app, name="kafka")
     app.add_typer(policy_app, name="policy")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")

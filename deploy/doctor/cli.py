@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from deploy.doctor.examination import Finding, examine
+from deploy.doctor.lag import Lags, lags_of
 from libs.i18n import gettext as _
 
 
@@ -19,31 +20,37 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help=_("As JSON, for 
     from deploy.terminal import settings_for
     from libs.clock import SystemClock
 
-    async def look() -> list[Finding]:
-        async with connected(settings_for(), _aside) as connection:
-            return await examine(connection, SystemClock().now())
+    async def look() -> tuple[list[Finding], Lags]:
+        settings = settings_for()
+        async with connected(settings, _aside) as connection:
+            return await examine(connection, SystemClock().now()), await lags_of(connection, settings)
 
-    findings = asyncio.run(look())
-    print(_document(findings) if as_json else _text(findings), flush=True)
-    if not all(finding.ok for finding in findings):
+    findings, lags = asyncio.run(look())
+    print(_document(findings, lags) if as_json else _text(findings, lags), flush=True)
+    if not all(finding.ok for finding in findings) or lags.silent:
         raise typer.Exit(1)
 
 
-def _text(findings: Sequence[Finding]) -> str:
+def _text(findings: Sequence[Finding], lags: Lags) -> str:
     lines: list[str] = []
     for finding in findings:
         mark = _("kept") if finding.ok else _("BROKEN")
         figure = _("not checked") if finding.figure < 0 else str(finding.figure)
         lines.append(f"{finding.promise}  {mark:<8}{figure:>6}  {finding.name}")
         lines += [f"{'':19}{text}" for text in finding.detail]
+    lines += ["", _("Events not dealt with, by group (shard or partition: events)"), *lags.lines(), ""]
     broken = sum(not finding.ok for finding in findings)
     lines.append(_("%(n)s promises are broken.", n=broken) if broken else _("All promises are kept."))
     return "\n".join(lines)
 
 
-def _document(findings: Sequence[Finding]) -> str:
-    document = {"ok": all(finding.ok for finding in findings), "promises": [asdict(finding) for finding in findings]}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+def _document(findings: Sequence[Finding], lags: Lags) -> str:
+    document = {
+        "ok": all(finding.ok for finding in findings) and not lags.silent,
+        "promises": [asdict(finding) for finding in findings],
+        "lag": asdict(lags),
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _aside(line: str) -> None:

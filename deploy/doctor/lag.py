@@ -1,0 +1,64 @@
+"""How far each group is behind, on either bus."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from libs.db import Tx
+from libs.events.relaying import RELAY
+from libs.i18n import gettext as _
+from libs.settings import CommonSettings
+
+COUNT_MAX = 10_000
+"""Nobody needs to know more exactly than this how bad it is."""
+
+_IN_THE_LOG = """
+SELECT cursor.grp, cursor.shard, count(waiting) AS events FROM bus.cursors AS cursor
+LEFT JOIN LATERAL (
+    SELECT 1 AS waiting FROM bus.outbox AS event
+    WHERE event.shard = cursor.shard AND (event.xid, event.id) > (cursor.xid, cursor.position) LIMIT $1
+) AS unread ON true
+GROUP BY cursor.grp, cursor.shard ORDER BY cursor.grp, cursor.shard
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lags:
+    """Events not dealt with: in the log by (group, shard), in Kafka by (group, partition). `silent` names what did not answer."""
+
+    log: dict[str, dict[int, int]]
+    kafka: dict[str, dict[int, int]] = field(default_factory=dict)
+    silent: str = ""
+
+    def lines(self) -> list[str]:
+        """One text for each group."""
+        lines = [_line(_("log"), group, by_shard) for group, by_shard in self.log.items()]
+        lines += [_line("kafka", group, by_partition) for group, by_partition in self.kafka.items()]
+        if self.silent:
+            lines.append(_("Kafka does not answer: %(why)s", why=self.silent))
+        return lines
+
+
+async def lags_of(connection: Tx, settings: CommonSettings) -> Lags:
+    """As of now."""
+    log: dict[str, dict[int, int]] = {}
+    for row in await connection.fetch(_IN_THE_LOG, COUNT_MAX):
+        log.setdefault(row["grp"], {})[row["shard"]] = row["events"]
+    if settings.bus != "kafka":
+        return Lags(log)
+    from deploy.embedded import kafka_settings
+    from libs.events.kafka.survey import Survey, Unknown
+
+    survey = Survey(kafka_settings())
+    try:
+        groups = [group for group in log if group != RELAY]
+        found = await asyncio.gather(*(survey.lags(group) for group in groups))
+        return Lags(log, dict(zip(groups, found, strict=True)))
+    except Unknown as error:
+        return Lags(log, silent=str(error))
+    finally:
+        await survey.close()
+
+
+def _line(where: str, group: str, lags: dict[int, int]) -> str:
+    behind = " ".join(f"{number}:{lag}" for number, lag in sorted(lags.items()) if lag)
+    return f"{where:<6} {group:<14} {sum(lags.values()):>7}  {behind}".rstrip()
