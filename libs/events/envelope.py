@@ -1,6 +1,5 @@
 """What an event is: a CloudEvents 1.0 envelope around typed data that carries no personal data (promise 7)."""
 
-import contextvars
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from uuid import UUID
 import orjson
 import uuid_utils.compat
 from pydantic import BaseModel, ConfigDict
+
+from libs.trace import current
 
 
 class EventData(BaseModel):
@@ -28,7 +29,7 @@ DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)
 CATALOGUE: dict[str, type[EventData]] = {}
 """Every event type by its full name, `tocsin.<noun>.<verb>.v1`."""
 
-traceparent: contextvars.ContextVar[str] = contextvars.ContextVar("traceparent", default="")
+traceparent = current
 """The W3C trace context of the work at hand."""
 
 

@@ -12,12 +12,16 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+# FastAPI's own would export paths with their receipts, queries, and the texts of errors; what we export is in libs/trace (promise 7).
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 
 
 class ExpressRoute(APIRoute):
@@ -38,10 +42,10 @@ class _Lane:
 
 
 class Application(FastAPI):
-    """A FastAPI application with express lanes. `door` is what the requests on them pass, as all others do inside of FastAPI."""
+    """A FastAPI application with express lanes. `express` is what the requests on them pass, as all others do inside of FastAPI."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(telemetry=_NO_TELEMETRY, **settings)
         self._fixed: dict[tuple[str, str], ExpressRoute] = {}
         self._lanes: dict[str, list[_Lane]] = {}
         self.express: ASGIApp = run_express

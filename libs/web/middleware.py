@@ -1,10 +1,11 @@
 """The door: what happens to every request before and after its route. One pure ASGI layer, since intake passes it 10,000 times a second.
 
-In: request id, language (?lang, cookie, Accept-Language), size of the body, forged cross-site requests.
-Out: security headers, and a problem for every error that no route foresaw.
+In: request id, trace, language (?lang, cookie, Accept-Language), size of the body, forged cross-site requests.
+Out: security headers, figures for Prometheus, and a problem for every error that no route foresaw.
 """
 
 import re
+from time import perf_counter
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,23 +16,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs import trace
 from libs.errors import Forbidden, TooLarge
-from libs.events.envelope import new_id, traceparent
+from libs.events.envelope import new_id
 from libs.i18n import Locale, current_locale, negotiate, parse_locale, reset_locale, set_locale
 from libs.i18n import gettext as _
 from libs.log import get_logger
-from libs.web import problems
+from libs.web import measure, problems
 from libs.web.express import Application
 from libs.web.visit import Visit, remember
 
 BODY_SIZE_MAX_BYTES: Final = 1 << 20
 LENGTH_DIGITS_MAX: Final = 18
+SERVER_ERROR: Final = 500
 LANGUAGE_COOKIE: Final = "tocsin_lang"
 YEAR_S: Final = 365 * 24 * 3600
+UNTRACED: Final = ("/healthz", "/readyz", "/metrics", "/static/")
+"""Asked for all the time, and the beginning of nothing."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{8,64}")
-_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LANGUAGE_IN_COOKIE = re.compile(rf"(?:^|;)\s*{LANGUAGE_COOKIE}=(zh_CN|en)\s*(?:;|$)".encode())
 _CONTENT_SECURITY_POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 _SECURITY_HEADERS: Final = (
@@ -71,13 +75,18 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers: _Headers = dict(scope["headers"])
+        parent = trace.given(headers.get(b"traceparent"))
+        with trace.span(scope["method"], "server", parent, record=not scope["path"].startswith(UNTRACED)) as span:
+            await self._serve(scope, receive, send, headers, span)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: _Headers, span: trace.Span) -> None:
         visit, cookie = self._meet(scope, headers)
-        started = False
+        status, began_s, answered_s = 0, perf_counter(), 0.0
 
         async def send_out(message: Message) -> None:
-            nonlocal started
+            nonlocal status, answered_s
             if message["type"] == "http.response.start":
-                started = True
+                status, answered_s = message["status"], perf_counter()
                 out = list(message["headers"])
                 if not any(name == b"cache-control" for name, _value in out):
                     out.append((b"cache-control", b"no-store"))
@@ -89,7 +98,6 @@ class Door:
             await send(message)
 
         language = set_locale(visit.locale)
-        trace = traceparent.set(_traceparent(headers))
         bound = structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         try:
             self._check(scope, headers)
@@ -97,11 +105,14 @@ class Door:
         except ClientDisconnect:
             _log.debug("client went away")
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and the log gets the whole of it
-            await _answer(error, Request(scope, receive), send_out, started=started)
+            span.fail(type(error).__name__)
+            await _answer(error, Request(scope, receive), send_out, started=status != 0)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-            traceparent.reset(trace)
             reset_locale(language)
+            measure.observe(scope, status, (answered_s or perf_counter()) - began_s)
+            if span.recorded:
+                _tell(span, scope, status)
 
     def _meet(self, scope: Scope, headers: _Headers) -> tuple[Visit, tuple[bytes, bytes] | None]:
         """Who comes in, and the cookie to set when the visitor has just chosen a language."""
@@ -172,6 +183,9 @@ def _language_in_query(query: bytes) -> Locale | None:
     return parse_locale(parse_qs(query.decode("latin-1")).get("lang", [""])[0])
 
 
-def _traceparent(headers: _Headers) -> str:
-    given = headers.get(b"traceparent")
-    return given.decode() if given and _TRACEPARENT.fullmatch(given) else ""
+def _tell(span: trace.Span, scope: Scope, status: int) -> None:
+    route = measure.route_of(scope)
+    span.name = f"{scope['method']} {route}"
+    span.note({"http.request.method": scope["method"], "http.route": route, "http.response.status_code": status})
+    if status >= SERVER_ERROR:
+        span.fail(str(status))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
+from libs import trace
 from libs.clock import Clock
 from libs.db import TRANSIENT, Database, Tx
 from libs.log import get_logger
@@ -27,6 +28,11 @@ log = get_logger("notifier")
 
 CALLS = Counter("tocsin_notifier_calls_total", "Calls to a gateway, by outcome.", ["gateway", "outcome"])
 CALL_SECONDS = Histogram("tocsin_notifier_call_seconds", "How long a gateway took to answer.", ["gateway"])
+WAITED_SECONDS = Histogram(
+    "tocsin_notifier_first_call_wait_seconds",
+    "How long notifications waited from being requested to their first call.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600),
+)
 
 
 class Sender:
@@ -82,21 +88,40 @@ class Sender:
         return taken
 
     async def _call(self, ready: Ready) -> None:
+        name, subject = ready.gateway.name, ready.subject
+        if ready.first:
+            WAITED_SECONDS.observe(max((self._clock.now() - subject.requested_at).total_seconds(), 0.0))
+        with trace.span(f"attempt {name}", "client", subject.traceparent) as span:
+            seen = await self._send(ready)
+            outcome = type(seen).__name__.lower()
+            CALLS.labels(name, outcome).inc()
+            span.note(
+                {
+                    "tocsin.gateway": name,
+                    "tocsin.outcome": outcome,
+                    "tocsin.attempt_id": str(ready.message.attempt_id),
+                    "tocsin.notification_id": str(subject.notification_id),
+                    "tocsin.case_id": str(subject.case_id),
+                    "tocsin.purpose": str(subject.purpose),
+                }
+            )
+            if not isinstance(seen, Accepted):
+                span.fail(outcome)
+                log.warning("notifier.call", gateway=name, attempt_id=str(ready.message.attempt_id), outcome=repr(seen))
+        self._seen.append((ready.message.attempt_id, seen))
+
+    async def _send(self, ready: Ready) -> Observation:
         started_s = self._clock.elapsed_s()
         name = ready.gateway.name
-        seen: Observation
         try:
-            seen = await ready.gateway.send(ready.message)
+            return await ready.gateway.send(ready.message)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # a fault of ours in a gateway: the outcome is unknown, and the provider's list will tell
             log.exception("notifier.call_failed", gateway=name, error=type(error).__name__)
-            seen = Ambiguous(type(error).__name__)
-        CALL_SECONDS.labels(name).observe(max(self._clock.elapsed_s() - started_s, 0.0))
-        CALLS.labels(name, type(seen).__name__.lower()).inc()
-        if not isinstance(seen, Accepted):
-            log.warning("notifier.call", gateway=name, attempt_id=str(ready.message.attempt_id), outcome=repr(seen))
-        self._seen.append((ready.message.attempt_id, seen))
+            return Ambiguous(type(error).__name__)
+        finally:
+            CALL_SECONDS.labels(name).observe(max(self._clock.elapsed_s() - started_s, 0.0))
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._calls.discard(task)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfoNotFoundError
 
+from libs import trace
 from libs.db import Tx, after_commit
 from libs.directory.model import Contact
 from libs.events import Event, EventData, new_id, publish
@@ -51,10 +52,13 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A committed attempt: now the call may be made."""
+    """A committed attempt: now the call may be made, and is a part of `subject`'s trace."""
 
     gateway: Gateway
     message: Outgoing
+    subject: Subject
+    first: bool
+    """Nothing was tried for this notification before."""
 
 
 async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, list[Ready]]:
@@ -81,14 +85,16 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
             reason = (notification.reason or "no_contact") if found is None else "no_text"
             moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=reason)
             events.append(_tell(subject, NotificationFailed(**_common(subject), reason=reason), now))
-            log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
+            with trace.within(subject.traceparent):
+                log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
             continue
         beginnings.append(text)
         moved[subject.notification_id] = replace(
             notification, state=NotificationState.SENDING, next_at=None, current_attempt=text.attempt.attempt_id
         )
         gateway, contact = found
-        ready.append(Ready(gateway, Outgoing(text.attempt.attempt_id, contact.phone, text.body, _valid_s(subject.deadline_at, now, means))))
+        message = Outgoing(text.attempt.attempt_id, contact.phone, text.body, _valid_s(subject.deadline_at, now, means))
+        ready.append(Ready(gateway, message, subject, first=notification.current_attempt is None))
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
     await publish(tx, events)
