@@ -38,6 +38,7 @@ from libs.service import Builder, Context, Job, memory
 from libs.service.assembly import Assembly, assemble
 from libs.service.serve import listen, serving, until_stopped
 from libs.settings import CommonSettings, SettingsError, load
+from libs.trace import TraceSettings, exporting
 
 if TYPE_CHECKING:
     from libs.events.kafka.settings import KafkaSettings
@@ -202,6 +203,7 @@ async def run(settings: CommonSettings, embedding: Embedding, say: Say, clock: C
 
 
 async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: Clock, beside: Beside | None) -> None:
+    tracing = load(TraceSettings)
     try:
         listener = listen(settings.host, settings.port, share=embedding.share_port)
     except OSError as error:
@@ -221,8 +223,13 @@ async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: 
             given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
         )
         access = await _demo(context, secrets, say) if embedding.demo else None
-        async with assembled(context, embedding, secrets) as (assembly, sandbox):
+        async with exporting(tracing, _process_name(embedding)), assembled(context, embedding, secrets) as (assembly, sandbox):
             await _serve(assembly, listener, access, say, beside, phones=sandbox is not None)
+
+
+def _process_name(embedding: Embedding) -> str:
+    """What this process is called among others, in traces."""
+    return "tocsin" if set(embedding.services) == set(SERVICES) else "-".join(("tocsin", *embedding.services))
 
 
 async def _serve(

@@ -5,7 +5,7 @@ order, inside one transaction together with inbox rows and cursor.
 """
 
 from libs.events.bus import Bus, BusMisconfigured, Consumer, Drained, Handler, Subscription, each
-from libs.events.envelope import Event, EventData, UnknownEventError, new_event, new_id, traceparent
+from libs.events.envelope import Event, EventData, UnknownEventError, new_event, new_id
 from libs.events.outbox import SHARDS, publish, shard_of
 
 __all__ = [
@@ -24,5 +24,4 @@ __all__ = [
     "new_id",
     "publish",
     "shard_of",
-    "traceparent",
 ]

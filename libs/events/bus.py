@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from libs import trace
 from libs.clock import Clock
 from libs.db import Database, Tx
 from libs.events.envelope import Event, EventData
@@ -46,7 +47,8 @@ def each(handle: Callable[[Tx, Event[Any]], Awaitable[None]]) -> Handler:
 
     async def handler(tx: Tx, events: Sequence[Event[Any]]) -> None:
         for one in events:
-            await handle(tx, one)
+            with trace.within(one.traceparent):
+                await handle(tx, one)
 
     return handler
 

@@ -11,7 +11,7 @@ import orjson
 import uuid_utils.compat
 from pydantic import BaseModel, ConfigDict
 
-from libs.trace import current
+from libs import trace
 
 
 class EventData(BaseModel):
@@ -28,9 +28,6 @@ DataT_co = TypeVar("DataT_co", bound=EventData, covariant=True)
 
 CATALOGUE: dict[str, type[EventData]] = {}
 """Every event type by its full name, `tocsin.<noun>.<verb>.v1`."""
-
-traceparent = current
-"""The W3C trace context of the work at hand."""
 
 
 def event(emitter: str, name: str, *, version: int = 1) -> Callable[[type[DataT]], type[DataT]]:
@@ -126,5 +123,5 @@ def new_event(data: DataT, *, key: UUID, time: datetime, cause: Event[Any] | Non
         data=data,
         correlation_id=cause.correlation_id if cause else key,
         causation_id=cause.id if cause else None,
-        traceparent=(cause.traceparent if cause else "") or traceparent.get(),
+        traceparent=(cause.traceparent if cause else "") or trace.current.get(),
     )

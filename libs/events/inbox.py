@@ -11,10 +11,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import libs.events.catalogue  # noqa: F401 - so that what is unknown here is unknown to this version
+from libs import trace
 from libs.clock import Clock
 from libs.db import TRANSIENT, Database, Tx
 from libs.events.bus import PARKED_ATTEMPTS_MAX, PARKED_PAUSE_MAX_S, PARKED_PAUSE_S, Subscription
 from libs.events.envelope import CATALOGUE, Event
+from libs.events.tracing import handling, trace_of
 from libs.log import get_logger
 
 PARKED_KEYS_PER_ROUND_MAX = 20
@@ -102,19 +104,21 @@ class Inbox:
     async def handle(self, tx: Tx, letters: Sequence[Letter]) -> None:
         """Their effects, within `tx`."""
         if letters:
-            await self._subscription.handler(tx, [Event.from_json(letter["envelope"]) for letter in letters])
+            with handling(self._group, [Event.from_json(letter["envelope"]) for letter in letters]) as events:
+                await self._subscription.handler(tx, events)
 
     async def park(self, tx: Tx, letter: Letter, error: Exception) -> None:
         """Sets one that could not be handled aside: it is tried again, and later ones of its key wait behind it."""
-        log.error(
-            "bus.event_parked",
-            group=self._group,
-            event_id=str(letter["event_id"]),
-            event_type=letter["event_type"],
-            key=str(letter["key"]),
-            error=type(error).__name__,
-            exc_info=error,
-        )
+        with trace.within(trace_of(letter["envelope"])):
+            log.error(
+                "bus.event_parked",
+                group=self._group,
+                event_id=str(letter["event_id"]),
+                event_type=letter["event_type"],
+                key=str(letter["key"]),
+                error=type(error).__name__,
+                exc_info=error,
+            )
         await self._insert_parked(tx, letter, "waiting", type(error).__name__, attempts=1, pause_s=PARKED_PAUSE_S)
 
     async def retry_parked(self) -> int:

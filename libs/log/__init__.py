@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from libs import trace
 from libs.clock import Clock, SystemClock
 from libs.log.redaction import redact
 
@@ -65,6 +66,7 @@ def _connect(clock: Clock) -> list[structlog.typing.Processor]:
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact,
+        _trace,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -73,6 +75,13 @@ def _connect(clock: Clock) -> list[structlog.typing.Processor]:
         cache_logger_on_first_use=False,
     )
     return chain
+
+
+def _trace(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The trace that the line belongs to. After the redaction: among 32 hexadecimal digits it may find a phone number."""
+    if context := trace.current.get():
+        fields["trace_id"] = trace.trace_id_of(context)
+    return fields
 
 
 def _stamp(clock: Clock) -> structlog.typing.Processor:

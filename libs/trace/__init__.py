@@ -65,7 +65,7 @@ class Recorded(Protocol):
 class Recorder(Protocol):
     """Where spans go."""
 
-    def begin(self, name: str, kind: Kind, parent: str, began_ns: int | None) -> Recorded | None:
+    def begin(self, name: str, kind: Kind, parent: str) -> Recorded | None:
         """A span under `parent` (empty: of a new trace); None where `parent` is not sampled."""
         ...
 
@@ -134,14 +134,11 @@ class _RecordedSpan(Span):
         self.end()
 
 
-def span(name: str, kind: Kind, parent: str | None = None, *, began_ns: int | None = None, record: bool = True) -> Span:
-    """A span under `parent` (None: the work at hand; empty: of a new trace), to be used as a `with` block.
-
-    `began_ns` (since 1970) is for work that began before this call. With `record=False` it is a context only.
-    """
+def span(name: str, kind: Kind, parent: str | None = None, *, record: bool = True) -> Span:
+    """A span under `parent` (None: the work at hand; empty: of a new trace); with `record=False` only its context."""
     above = current.get() if parent is None else parent
     if _recorder is not None and record:
-        recorded = _recorder.begin(name, kind, above, began_ns)
+        recorded = _recorder.begin(name, kind, above)
         if recorded is not None:
             return _RecordedSpan(name, recorded)
     return Span(above or new())

@@ -21,7 +21,7 @@ from opentelemetry.trace import Span as SdkSpan
 from prometheus_client import Counter
 
 from libs.log import get_logger
-from libs.trace import Attributes, Kind, Recorded, is_sampled
+from libs.trace import Attributes, Kind, Recorded, given, is_sampled
 from libs.trace.settings import TraceSettings
 
 BATCH_MAX = 256
@@ -56,10 +56,10 @@ class OpenTelemetry:
         self._provider.add_span_processor(_Bounded(_Counted(exporter), settings))
         self._tracer = self._provider.get_tracer("tocsin")
 
-    def begin(self, name: str, kind: Kind, parent: str, began_ns: int | None) -> Recorded | None:
+    def begin(self, name: str, kind: Kind, parent: str) -> Recorded | None:
         if parent and not is_sampled(parent):
             return None
-        begun = self._tracer.start_span(name, _context_of(parent), _KINDS[kind], start_time=began_ns)
+        begun = self._tracer.start_span(name, _context_of(parent), _KINDS[kind])
         return _Recorded(begun) if begun.is_recording() else _Unsampled(begun)
 
     async def close(self) -> None:
@@ -150,7 +150,7 @@ class _Counted(SpanExporter):
 
 def _context_of(traceparent: str) -> Context:
     context = Context()
-    if not traceparent:
+    if not given(traceparent.encode()):
         return context
     _version, trace_id, span_id, flags = traceparent.split("-")
     parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from libs import log
+from libs import log, trace
 from libs.clock import FakeClock
 from libs.log.redaction import REDACTED, redact, redact_text
 
@@ -206,3 +206,14 @@ def test_ids_places_and_times_stay(text):
 @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.text(alphabet=st.characters(exclude_categories=["Nd"]), max_size=20))
 def test_no_mobile_number_survives_in_any_surrounding(number, around):
     assert number not in redact_text(f"{around}{number}{around}")
+
+
+def test_lines_carry_the_id_of_the_trace_they_belong_to_even_when_it_looks_like_a_number(capsys):
+    log.configure("INFO", json=True, clock=CLOCK)
+    trace_id = "a13812345678b00000000000000000ff"
+    with trace.within(f"00-{trace_id}-00f067aa0ba902b7-01"):
+        log.get_logger("test").info("inside")
+    log.get_logger("test").info("outside")
+    inside, outside = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert inside["trace_id"] == trace_id
+    assert "trace_id" not in outside

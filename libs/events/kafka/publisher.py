@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from libs.events.inbox import Letter
 from libs.events.kafka.settings import KafkaSettings
+from libs.events.tracing import publishing, trace_of
 from libs.log import get_logger
 
 SEND_S = 5.0
@@ -53,8 +54,9 @@ class Publisher:
         """Returns once Kafka has all of them; `NotPublished` when that is not known of some. Their order is kept per key."""
         async with self._lock:
             try:
-                async with asyncio.timeout(SEND_S):
-                    await self._send(letters)
+                with publishing("kafka", letters):
+                    async with asyncio.timeout(SEND_S):
+                        await self._send(letters)
             except BaseException as error:
                 self._discard()
                 if isinstance(error, KafkaError | TimeoutError | OSError):
@@ -116,12 +118,6 @@ def _append(batch: Any, letter: Letter) -> bool:
     if trace := trace_of(envelope):
         headers.append(("traceparent", trace.encode()))
     return batch.append(timestamp=None, key=letter["key"].bytes, value=envelope.encode(), headers=headers) is not None
-
-
-def trace_of(envelope: str) -> str:
-    """The W3C trace context that the envelope carries, without reading all of it."""
-    _, found, rest = envelope.partition('"traceparent":"')
-    return rest[: rest.index('"')] if found else ""
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from prometheus_client import Counter, Histogram
 
+from libs import trace
 from libs.db import Database, Tx
 from libs.log import get_logger
 from services.router.handlers.desk import Batch, Desk
@@ -38,9 +39,13 @@ async def fire_due(desk: Desk, tx: Tx, limit: int) -> int:
     for number, case in enumerate(due, start=1):
         if case.wakes_at is not None:
             LATENESS.observe(max((now - case.wakes_at).total_seconds(), 0.0))
-        outcome = fire(case, desk.moment(routes[case.division_code], desk.policy_of(case), now))
-        # A case whose row says that it is due, but which has nothing to do, is written again with its true next time.
-        batch.add(outcome if outcome.changed else Outcome(case, copy.copy(case), ()))
+        # Nobody's request lies behind a firing: each begins a trace, and the case's id leads to the others.
+        with trace.span("fire deadlines", "internal", "") as span:
+            if span.recorded:
+                span.note({"tocsin.case_id": str(case.case_id)})
+            outcome = fire(case, desk.moment(routes[case.division_code], desk.policy_of(case), now))
+            # A case whose row says that it is due, but which has nothing to do, is written again with its true next time.
+            batch.add(outcome if outcome.changed else Outcome(case, copy.copy(case), ()))
         if number % BREATHE_EVERY == 0:
             await asyncio.sleep(0)
     return await batch.commit(tx)
