@@ -63,7 +63,7 @@ var/kafka/lib/.installed: deploy/kafka/pom.xml
 	    $(call alone,/etc/apt) sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=600 \
 	      --no-install-recommends default-jre-headless maven >/dev/null'; fi; fi
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
-	  echo "Bringing Apache Kafka …"; mkdir -p var/kafka; \
+	  echo "Bringing Apache Kafka …"; rm -rf var/kafka/lib; mkdir -p var/kafka; \
 	  $(call alone,var/kafka) mvn -q -B -f deploy/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/var/kafka/lib && touch $@; \
 	else echo "!! No Java or no Maven here: THE KAFKA TESTS WILL BE SKIPPED. Install a Java 17 runtime and Maven (default-jre-headless, maven)."; fi
 

@@ -133,7 +133,10 @@ class Database:
                 yield tx
             except BaseException:
                 if _open(tx):
-                    await finish(work.rollback())
+                    try:
+                        await finish(work.rollback())
+                    except TRANSIENT:  # it broke: its server rolls back by itself, and nobody may get it again
+                        tx.terminate()
                 raise
             await finish(work.commit())
             committed = True
