@@ -8,10 +8,12 @@ import asyncpg
 import pytest
 
 from libs.db import Tx
-from libs.events import Event, new_id
+from libs.events import Event, EventData, Subscription, new_event, new_id
+from libs.events.catalogue import DirectoryChanged
 from libs.events.dead_letters import parked
+from libs.events.envelope import CATALOGUE
 from libs.events.restored import mend
-from tests.contracts.room import Room, changed, send
+from tests.contracts.room import NOW, Room, changed, send
 
 
 async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
@@ -99,3 +101,34 @@ async def test_after_a_restore_into_another_cluster_the_log_goes_on(room: Room) 
         assert not await mend(tx)
     await room.drain(consumer)
     assert await room.effects(key) == [1, 2, 3]
+
+
+async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two versions side by side: the older one neither drops what the newer one publishes nor stops the case because of it."""
+
+    class CaseWeighed(EventData):
+        version: int
+
+    consumer = await room.consumer()
+    key = new_id()
+    with monkeypatch.context() as newer:
+        CaseWeighed.event_type, CaseWeighed.emitter = "tocsin.case.weighed.v1", "router"
+        newer.setitem(CATALOGUE, "tocsin.case.weighed.v1", CaseWeighed)
+        await send(room, changed(1, key), new_event(CaseWeighed(version=2), key=key, time=NOW), changed(3, key))
+    await room.drain(consumer)
+    assert await room.effects(key) == [1, 3]
+    room.clock.advance(hours=1)
+    assert await consumer.retry_parked() == 0
+    async with room.database.connection() as c:
+        assert [(one.state, one.event_type) for one in await parked(c)] == [("newer", "tocsin.case.weighed.v1")]
+
+    monkeypatch.setitem(CATALOGUE, "tocsin.case.weighed.v1", CaseWeighed)  # upgraded
+    subscription = Subscription("room", (DirectoryChanged, CaseWeighed), room.handle)
+    upgraded = await room.bus.subscribe(room.database, subscription, room.clock)
+    await upgraded.retry_parked()
+    await upgraded.close()
+    assert await room.effects(key) == [1, 3, 2]
+    async with room.database.connection() as c:
+        assert await parked(c) == []

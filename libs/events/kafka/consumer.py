@@ -100,6 +100,8 @@ class KafkaConsumer:
             await self.close()
             raise NoKafka(type(error).__name__) from error
         if not fetched:
+            if self.without_database:
+                await self._look_for_the_database()
             await self._commit_now_and_then(client, at_once=True)
             return Drained(0)
         try:
@@ -171,8 +173,7 @@ class KafkaConsumer:
     async def _joined(self) -> AIOKafkaConsumer:
         if self._client is not None:
             return self._client
-        async with self._database.connection() as connection:
-            await connection.execute("SELECT 1")  # who cannot reach the database takes no partitions
+        await self._look_for_the_database()  # who cannot reach it takes no partitions
         client = AIOKafkaConsumer(
             **self._settings.client(),
             group_id=self._settings.group_id(self.subscription.group),
@@ -197,6 +198,10 @@ class KafkaConsumer:
             raise
         self._client = client
         return client
+
+    async def _look_for_the_database(self) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute("SELECT 1")
 
     async def _without_database(self) -> None:
         now_s = self._clock.elapsed_s()
