@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
+
+from libs.clock import Clock
 
 Wake: TypeAlias = asyncio.Event
 """Set it to let a job run now instead of at its next time."""
@@ -26,3 +28,18 @@ class Job:
     run_once: Callable[[], Awaitable[Tick]]
     idle_s: float = 1.0
     wake: Wake | None = None
+
+
+def at_intervals(name: str, every_s: float, clock: Clock, work: Callable[[], Awaitable[None]]) -> Job:
+    """A job that does `work` every `every_s` seconds of `clock`, however often it is asked; that is nothing to go round again for."""
+    next_at: datetime | None = None
+
+    async def run_once() -> Tick:
+        nonlocal next_at
+        now = clock.now()
+        if next_at is None or now >= next_at:
+            await work()
+            next_at = now + timedelta(seconds=every_s)
+        return Tick(next_at=next_at)
+
+    return Job(name, run_once, idle_s=every_s)

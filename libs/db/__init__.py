@@ -13,6 +13,8 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from libs.db import pools
+
 Tx: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 """A connection inside a transaction (or, from `Database.connection`, outside of one)."""
 
@@ -107,7 +109,9 @@ class Database:
                 **(_BY_KEY if by_key else {}),
             },
         )
-        return cls(pool, announce)
+        opened = cls(pool, announce)
+        pools.watch(opened, role or "login", pool)
+        return opened
 
     def announcing(self, announce: Callable[[], None]) -> "Database":
         """The same pool, telling `announce` of commits that published events."""
@@ -115,6 +119,7 @@ class Database:
 
     async def close(self) -> None:
         """Closes all connections, waiting for those in use, at most 10 s."""
+        pools.forget(self)
         try:
             async with asyncio.timeout(10):
                 await self._pool.close()

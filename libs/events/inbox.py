@@ -16,6 +16,7 @@ from libs.clock import Clock
 from libs.db import TRANSIENT, Database, Tx
 from libs.events.bus import PARKED_ATTEMPTS_MAX, PARKED_PAUSE_MAX_S, PARKED_PAUSE_S, Subscription
 from libs.events.envelope import CATALOGUE, Event
+from libs.events.figures import DELAY
 from libs.events.tracing import handling, trace_of
 from libs.log import get_logger
 
@@ -106,6 +107,8 @@ class Inbox:
         if letters:
             with handling(self._group, [Event.from_json(letter["envelope"]) for letter in letters]) as events:
                 await self._subscription.handler(tx, events)
+            oldest = min(event.time for event in events)
+            DELAY.labels(self._group).observe(max((self._clock.now() - oldest).total_seconds(), 0.0))
 
     async def park(self, tx: Tx, letter: Letter, error: Exception) -> None:
         """Sets one that could not be handled aside: it is tried again, and later ones of its key wait behind it."""

@@ -1,11 +1,13 @@
 """Writing to the log: in the transaction that the events tell about, or not at all."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from libs.db import Tx, announce_after_commit
+from libs.db import Tx, after_commit, announce_after_commit
 from libs.events.envelope import Event
+from libs.events.figures import count_published
 
 SHARDS = 16
 """Into how many independent streams the log is cut. Events of one key always share a shard."""
@@ -35,3 +37,4 @@ async def publish(tx: Tx, events: Sequence[Event[Any]]) -> None:
         [e.time for e in events],
     )
     announce_after_commit(tx)
+    after_commit(tx, partial(count_published, [e.type for e in events]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from libs.clock import Clock
 from libs.db import TRANSIENT, Database
+from libs.events import figures
 from libs.events.bell import Bell
 from libs.events.bus import Consumer, Drained, Subscription
 from libs.events.inbox import Inbox
@@ -22,6 +23,7 @@ class PostgresBus:
 
     def __init__(self, url: str) -> None:
         self._bell = Bell(url)
+        self._groups: set[str] = set()
 
     def announce(self) -> None:
         self._bell.ring()
@@ -34,10 +36,11 @@ class PostgresBus:
         consumer = PostgresConsumer(database, subscription, clock, self._bell)
         async with database.transaction() as tx:
             await consumer.reader.start(tx)
+        self._groups.add(subscription.group)
         return consumer
 
-    def jobs(self, own: Database, clock: Clock) -> tuple[Job, ...]:  # noqa: ARG002 - the port's shape
-        return ()
+    def jobs(self, own: Database, clock: Clock) -> tuple[Job, ...]:
+        return (figures.job(own, clock, lambda: self._groups, relayed=False),)
 
     def missing(self) -> list[str]:
         return []

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from libs.clock import Clock
 from libs.db import Database
+from libs.events import figures
 from libs.events.bell import Bell
 from libs.events.bus import BusMisconfigured, Consumer, Subscription
 from libs.events.kafka.consumer import POLL_S, KafkaConsumer
@@ -68,7 +69,8 @@ class KafkaBus:
             heard.setdefault(consumer.subscription.group, set()).update(consumer.inbox.types)
         reconcilers = [Reconciler(own, group, sorted(types), (self._survey, self._publisher), clock) for group, types in heard.items()]
         relay = Relay(own, self._publisher, clock, self._bell)
-        return (relay.job, self._watchdog.job, *(reconciler.job for reconciler in reconcilers))
+        counting = figures.job(own, clock, lambda: heard, relayed=True)
+        return (relay.job, self._watchdog.job, counting, *(reconciler.job for reconciler in reconcilers))
 
     def missing(self) -> list[str]:
         return ["kafka"] if self._watchdog is None or self._watchdog.silent else []

@@ -11,9 +11,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client import Gauge
-
 from libs.clock import Clock
+from libs.events.figures import LAG
 from libs.events.kafka.consumer import KafkaConsumer
 from libs.events.kafka.survey import Survey, Unknown
 from libs.jobs import Job, Tick
@@ -25,8 +24,6 @@ EXIT_AFTER_S = 45.0
 EXIT_GRACE_S = 20.0
 SILENT_S = 15.0
 """After how long without an answer Kafka counts as missing."""
-
-LAG = Gauge("tocsin_bus_lag", "Events that a group has not dealt with yet, by partition.", ["group", "partition"])
 
 log = get_logger("kafka")
 
