@@ -94,6 +94,7 @@ def main() -> None:
 
 
 def _add_parts() -> None:
+    from deploy.cli_backup import backup, restore
     from deploy.cli_bus import app as bus_app
     from deploy.cli_directory import app as directory_app
     from deploy.cli_directory import keys_app
@@ -108,6 +109,8 @@ def _add_parts() -> None:
     app.add_typer(policy_app, name="policy")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")
+    app.command("backup", help=_("Writes the whole database to a file."))(backup)
+    app.command("restore", help=_("Puts a backup into an empty database."))(restore)
     app.command("doctor", help=_("Checks promises 1–6 on the running system; exits with 1 when one is broken."))(doctor)
     demo_app.command("traffic", help=TRAFFIC_HELP)(traffic)
     app.add_typer(demo_app, name="demo")

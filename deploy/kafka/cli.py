@@ -52,6 +52,7 @@ def status() -> None:
     cluster = Cluster.under(_folder(), NODES_MAX)
     for node in cluster.nodes:
         if node.folder.exists():
-            say(f"{node.number}  {_('runs') if node.pid else _('stopped'):<8} {node.log}")
+            state = _("runs") if node.pid else _("stopped")
+            say(f"{node.number}  {state:<8} {node.log}")
     if not any(node.pid for node in cluster.nodes):
         raise typer.Exit(1)

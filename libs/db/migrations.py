@@ -30,6 +30,15 @@ HISTORIES: tuple[History, ...] = (
     *(History(room, ROOT / f"services/{room}/migrations") for room in ("directory", "intake", "router", "notifier", "audit")),
 )
 ROLES = tuple(f"tocsin_{room}" for room in ("directory", "intake", "router", "notifier", "audit"))
+ROLE_STATEMENTS = tuple(
+    statement
+    for name in ROLES
+    for statement in (
+        f"DO $$ BEGIN CREATE ROLE {name} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+        f"GRANT {name} TO CURRENT_USER",
+    )
+)
+"""Makes the services' roles where they are missing, and lets the login role work as each of them."""
 
 
 def role(room: str) -> str:

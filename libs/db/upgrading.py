@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from libs.db.migrations import LOCK_ID, ROLES, History
+from libs.db.migrations import LOCK_ID, ROLE_STATEMENTS, History
 
 
 async def upgrade(url: str, histories: Sequence[History]) -> list[str]:
@@ -34,11 +34,8 @@ def _migrate(connection: Connection, histories: Sequence[History]) -> list[str]:
     connection.execute(text("SET lock_timeout = '120s'"))
     connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": LOCK_ID})
     connection.execute(text("SET lock_timeout = '10s'"))
-    for name in ROLES:
-        connection.execute(
-            text(f"DO $$ BEGIN CREATE ROLE {name} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
-        )
-        connection.execute(text(f"GRANT {name} TO CURRENT_USER"))
+    for statement in ROLE_STATEMENTS:
+        connection.execute(text(statement))
     connection.commit()
     applied: list[str] = []
     for history in histories:

@@ -66,7 +66,7 @@ async def assemble(context: Context, builders: Sequence[Builder]) -> AsyncIterat
         if isinstance(context.clock, SystemClock):
             await _follow(own, context.clock)  # before anything can be received or fired by a clock that is wrong
         async with own.transaction() as tx:
-            await mend(tx)
+            await mend(tx, context.clock.now())
         await context.bus.prepare(own)
         directory = await context.database("directory", size_max=4)
         stack.push_async_callback(directory.close)

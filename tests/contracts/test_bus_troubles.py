@@ -96,16 +96,14 @@ async def test_after_a_restore_into_another_cluster_the_log_goes_on(room: Room) 
     await room.drain(consumer)
     assert await room.effects(key) == [1]  # this is the illness
     async with room.database.transaction() as tx:
-        assert await mend(tx)
+        assert await mend(tx, NOW)
     async with room.database.transaction() as tx:
-        assert not await mend(tx)
+        assert not await mend(tx, NOW)
     await room.drain(consumer)
     assert await room.effects(key) == [1, 2, 3]
 
 
-async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two versions side by side: the older one neither drops what the newer one publishes nor stops the case because of it."""
 
     class CaseWeighed(EventData):
