@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -28,10 +30,20 @@ class Survey:
 
     async def lags(self, group: str) -> dict[int, int]:
         """How many events of each partition the group has not committed; `Unknown` when Kafka does not say."""
+        return await self._ask(partial(self._lags, group))
+
+    async def answers(self) -> bool:
+        """Whether Kafka says how much there is to read: for those who read nothing themselves."""
+        try:
+            return bool(await self._ask(self._ends))
+        except Unknown:
+            return False
+
+    async def _ask(self, question: Callable[[], Awaitable[dict[Any, int]]]) -> dict[Any, int]:
         async with self._lock:
             try:
                 async with asyncio.timeout(ASK_S):
-                    return await self._lags(group)
+                    return await question()
             except BaseException as error:
                 await self._discard()
                 # aiokafka's own mistakes while a broker goes away (KeyError, AttributeError …) are no different to us
@@ -45,16 +57,13 @@ class Survey:
             await self._discard()
 
     async def _lags(self, group: str) -> dict[int, int]:
-        topic = self._settings.events
-        places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         if self._admin is None:
             self._admin = AIOKafkaAdminClient(**self._settings.client(timeout_s=5))
             await self._admin.start()
-        if self._reader is None:
-            self._reader = AIOKafkaConsumer(**self._settings.client(timeout_s=5), enable_auto_commit=False)
-            await self._reader.start()
         # Ends first: what is committed afterwards can only be further on, and a lag of 0 means that all of it was read.
-        ends: dict[Any, int] = await self._reader.end_offsets(places)
+        ends = await self._ends()
+        assert self._reader is not None
+        places = list(ends)
         begins: dict[Any, int] = await self._reader.beginning_offsets(places)
         committed = await self._admin.list_consumer_group_offsets(self._settings.group_id(group), partitions=places)
         lags: dict[int, int] = {}
@@ -63,6 +72,14 @@ class Survey:
             read = offset if begins[place] <= offset <= ends[place] else begins[place]
             lags[place.partition] = ends[place] - read
         return lags
+
+    async def _ends(self) -> dict[Any, int]:
+        if self._reader is None:
+            self._reader = AIOKafkaConsumer(**self._settings.client(timeout_s=5), enable_auto_commit=False)
+            await self._reader.start()
+        topic = self._settings.events
+        ends: dict[Any, int] = await self._reader.end_offsets([TopicPartition(topic.name, number) for number in range(topic.partitions)])
+        return ends
 
     async def _discard(self) -> None:
         admin, self._admin = self._admin, None

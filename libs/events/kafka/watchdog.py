@@ -53,6 +53,8 @@ class Watchdog:
 
     async def run_once(self) -> Tick:
         """Asks how far the groups lag, and acts where one is stuck."""
+        if not self._consumers and await self._survey.answers():
+            self._answered_s = self._clock.elapsed_s()
         for consumer in self._consumers:
             group = consumer.subscription.group
             try:
