@@ -35,6 +35,10 @@ class MicroBatch(Generic[ItemT, ResultT]):
         self._waiting: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
         self._writers: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """How many items wait to be written."""
+        return len(self._waiting)
+
     async def submit(self, item: ItemT) -> ResultT:
         """Answers once `item` is committed; raises what its write raised."""
         if len(self._waiting) >= self._queue_max:

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from libs.directory.read import Directory
+from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
 from libs.settings import load
 from services.notifier import api, web
@@ -15,7 +17,7 @@ from services.notifier.errors import BadSetup
 from services.notifier.gateways.twilio import HttpClient, TwilioGateway, make_gateway
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
-from services.notifier.jobs import Checker, Sender
+from services.notifier.jobs import FIGURES_EVERY_S, Checker, Sender, count
 from services.notifier.rules import texts
 from services.notifier.rules.states import Limits
 from services.notifier.settings import NotifierSettings
@@ -54,7 +56,11 @@ async def build(context: Context) -> Service:
             web.router(database),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived),),
-        jobs=(Job("notifier-send", sender.run_once, wake=sender.wake), Job("notifier-check", checker.run_once)),
+        jobs=(
+            Job("notifier-send", sender.run_once, wake=sender.wake),
+            Job("notifier-check", checker.run_once),
+            at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
+        ),
         resources=(_open(gateway, recorded),),
     )
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from libs import trace
 from libs.clock import Clock
@@ -17,10 +17,14 @@ from libs.service import Tick
 from services.notifier import store
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
+from services.notifier.store import figures
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
 RECORD_MAX = 256
+FIGURES_EVERY_S = 10.0
+COUNT_MAX = 10_000
+"""Notifications and attempts that are counted at most."""
 
 Seen: TypeAlias = tuple[UUID, Observation]
 
@@ -33,6 +37,20 @@ WAITED_SECONDS = Histogram(
     "How long notifications waited from being requested to their first call.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600),
 )
+QUEUED = Gauge("tocsin_notifier_queued", "Notifications that wait for an attempt.")
+QUEUED_SECONDS = Gauge("tocsin_notifier_queued_oldest_seconds", "How long ago the oldest of them was requested; 0 when none waits.")
+UNDER_WAY = Gauge("tocsin_notifier_attempts_open", "Attempts from which something is still to be heard, by state.", ["state"])
+
+
+async def count(database: Database, clock: Clock) -> None:
+    """Sets the gauges of what is under way. Every replica counts the same tables, so they all say the same."""
+    async with database.connection() as connection:
+        queued, oldest = await figures.queued(connection, COUNT_MAX)
+        under_way = await figures.under_way(connection, COUNT_MAX)
+    QUEUED.set(queued)
+    QUEUED_SECONDS.set(max((clock.now() - oldest).total_seconds(), 0.0) if oldest else 0.0)
+    for state, attempts in under_way.items():
+        UNDER_WAY.labels(state).set(attempts)
 
 
 class Sender:

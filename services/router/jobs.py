@@ -1,12 +1,13 @@
-"""The sweeper. Every replica may run it: cases that one of them is busy with are left out by the others."""
+"""The sweeper, and figures. Every replica may run both: cases that one of them is busy with are left out by the others."""
 
 import asyncio
 from functools import partial
 
 from libs.db import TRANSIENT, Database
+from libs.jobs import at_intervals
 from libs.log import get_logger
 from libs.service import Job, Tick
-from services.router.handlers import sweep
+from services.router.handlers import figures, sweep
 from services.router.handlers.desk import Desk
 from services.router.store import cases as store
 
@@ -19,7 +20,10 @@ log = get_logger("router")
 
 def jobs(desk: Desk, database: Database, batch: int) -> tuple[Job, ...]:
     """The router's jobs."""
-    return (Job("router-sweeper", partial(sweep_once, desk, database, batch), idle_s=1.0, wake=desk.alarm.wake),)
+    return (
+        Job("router-sweeper", partial(sweep_once, desk, database, batch), idle_s=1.0, wake=desk.alarm.wake),
+        at_intervals("router-figures", figures.EVERY_S, desk.clock, partial(figures.count, desk, database)),
+    )
 
 
 async def sweep_once(desk: Desk, database: Database, batch: int) -> Tick:

@@ -6,11 +6,13 @@ answered once its row, its reporter's row and its event are committed together.
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import prometheus_client as metrics
 from pydantic import ValidationError
 
 from libs.clock import Clock
@@ -19,6 +21,7 @@ from libs.db import TRANSIENT, Database
 from libs.db.microbatch import MicroBatch
 from libs.errors import FieldError, Unavailable
 from libs.events import new_event, new_id
+from libs.events.figures import count_published
 from libs.i18n import gettext as _
 from services.intake import store
 from services.intake.errors import IdempotencyKeyReused, ReceiptGone, UnknownDivision, UnknownReport
@@ -33,6 +36,10 @@ RECEIPT_HASH_PURPOSE = "receipt-hash"
 BODY_PURPOSE = "report-body"
 CHILD_INDEX_PURPOSE = "child-id-number"
 WRITE_ATTEMPTS_MAX = 2
+
+ACCEPTED = metrics.Counter("tocsin_reports_accepted_total", "Reports that were stored, by channel.", ["channel"])
+REPEATED = metrics.Counter("tocsin_reports_repeated_total", "Reports that were sent again and known by their idempotency key.")
+WAITING = metrics.Gauge("tocsin_reports_waiting", "Reports that wait in this process to be stored.")
 
 Write = Callable[[NewReport], Awaitable[StoredReport]]
 
@@ -164,14 +171,27 @@ def batched_writes(database: Database, *, writers_max: int, batch_max: int, queu
             try:
                 # One statement is its own transaction: no round trips for BEGIN and COMMIT.
                 async with database.connection() as connection:
-                    return await store.insert_reports(connection, reports)
+                    stored = await store.insert_reports(connection, reports)
             except TRANSIENT:
                 # The commit may have happened and only its acknowledgement be lost: the idempotency key makes a second try safe.
                 if attempt == WRITE_ATTEMPTS_MAX:
                     raise
+            else:
+                _count(reports, stored)
+                return stored
         raise AssertionError("unreachable")
 
-    return MicroBatch(flush, items_max=batch_max, queue_max=queue_max, writers_max=writers_max)
+    writes = MicroBatch(flush, items_max=batch_max, queue_max=queue_max, writers_max=writers_max)
+    WAITING.set_function(lambda: len(writes))
+    return writes
+
+
+def _count(reports: Sequence[NewReport], stored: Sequence[StoredReport]) -> None:
+    new = [report for report, found in zip(reports, stored, strict=True) if found.report_id == report.report_id]
+    for channel, count in Counter(report.channel for report in new).items():
+        ACCEPTED.labels(channel).inc(count)
+    REPEATED.inc(len(reports) - len(new))
+    count_published([report.event_type for report in new])
 
 
 _REPORTER = {"reporter"}
