@@ -26,7 +26,7 @@ check: install ## lint, format, types, the rules of the house
 format: install ## lets ruff put things right
 	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
 
-bench: install wrk ## the figures of DESIGN section 10, as ratios measured in one run
+bench: install wrk kafka ## the figures of DESIGN section 10, as ratios measured in one run
 	@$(PY) -m benchmarks
 
 doctor: install ## checks the promises on the running system

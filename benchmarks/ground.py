@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.directory import DemoAccess, load_demo
@@ -36,6 +36,8 @@ class Ground:
     keys: str
     demo: DemoAccess
     context: Context
+    more: dict[str, str] = field(default_factory=dict)
+    """Further variables for server processes."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -47,6 +49,7 @@ class Ground:
             "TOCSIN_MASTER_KEYS": self.keys,
             "TOCSIN_VAR_DIR": str(self.folder),
             "TOCSIN_LOG_LEVEL": "ERROR",
+            **self.more,
         }
 
     @property

@@ -61,4 +61,4 @@ async def lags_of(connection: Tx, settings: CommonSettings) -> Lags:
 
 def _line(where: str, group: str, lags: dict[int, int]) -> str:
     behind = " ".join(f"{number}:{lag}" for number, lag in sorted(lags.items()) if lag)
-    return f"{where:<6} {group:<14} {sum(lags.values()):>7}  {behind}".rstrip()
+    return f"{where:<6} {group:<18} {sum(lags.values()):>7}  {behind}".rstrip()
