@@ -1,0 +1,134 @@
+"""compose.yaml: read by compose's own reader, and what must hold of it."""
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from tests.deploy import compose
+from tests.deploy.compose import SECRETS, NotSet
+from tests.deploy.tools import DEPLOY, attempt, run, tool
+
+ROOMS = ("directory", "intake", "router", "notifier", "audit")
+KAFKA = ("kafka-1", "kafka-2", "kafka-3")
+
+
+@pytest.fixture(scope="module")
+def read() -> dict[str, Any]:
+    return compose.services(SECRETS)
+
+
+def test_composes_own_reader_takes_it_as_it_is_written():
+    run(tool("compose-spec"), "--no-interpolation", str(compose.PATH), cwd=DEPLOY)
+
+
+def test_composes_own_reader_takes_it_filled_in_and_reads_what_we_read(read: dict[str, Any]):
+    # Filled in by us: the reader's command line does not look into its environment.
+    filled = yaml.safe_dump(compose.interpolated(compose.written(), SECRETS))
+    shown = run(tool("compose-spec"), "--format", "json", "-", cwd=DEPLOY, stdin=filled)
+    theirs = json.loads(shown)["services"]
+    assert theirs.keys() == read.keys()
+    for name, service in read.items():
+        for field in ("command", "entrypoint", "environment", "image"):
+            assert theirs[name].get(field) == service.get(field), (name, field)
+
+
+def test_composes_own_reader_refuses_what_is_wrong():
+    broken = compose.PATH.read_text("utf-8").replace("stop_grace_period: 30s", "stop_grace: 30s")
+    refused = attempt(tool("compose-spec"), "--no-interpolation", "-", cwd=DEPLOY, stdin=broken)
+    assert refused.returncode != 0
+    assert "stop_grace" in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_what_is_not_given_is_named_and_has_no_default(name: str):
+    rest = {other: value for other, value in SECRETS.items() if other != name}
+    with pytest.raises(NotSet, match=name):
+        compose.interpolated(compose.written(), rest)
+
+
+def test_nothing_else_is_asked_for():
+    asked = set(re.findall(r"\$\{(\w+):\?", compose.PATH.read_text("utf-8")))
+    assert asked == set(SECRETS)
+
+
+def test_every_service_is_there_and_the_busy_ones_twice(read: dict[str, Any]):
+    found = compose.containers(SECRETS)
+    assert set(found) == {*ROOMS, "migrate", "topics"}
+    assert {name: one.replicas for name, one in found.items() if name in ROOMS} == {
+        "directory": 1,
+        "intake": 1,
+        "router": 2,
+        "notifier": 2,
+        "audit": 1,
+    }
+    for name in ROOMS:
+        assert found[name].command[-4:] == ("run", "--services", name, "--no-demo")
+
+
+def test_all_live_until_they_are_stopped_and_then_have_time(read: dict[str, Any]):
+    for name, service in read.items():
+        if name in ("migrate", "topics"):
+            assert service["restart"].startswith("on-failure:")
+            continue
+        assert service["restart"] == "always", name
+        assert float(service["stop_grace_period"].removesuffix("s")) >= 20, name
+        assert "test" in service.get("healthcheck", {}) or name in ROOMS, name  # theirs comes with the image
+
+
+def test_services_start_when_database_and_topics_are_ready(read: dict[str, Any]):
+    done = {"condition": "service_completed_successfully"}
+    for name in ROOMS:
+        assert read[name]["depends_on"] == {"migrate": done, "topics": done}
+    healthy = {"condition": "service_healthy"}
+    assert read["migrate"]["depends_on"] == {"postgres": healthy}
+    assert read["topics"]["depends_on"] == dict.fromkeys(KAFKA, healthy)
+    assert read["nginx"]["depends_on"] == dict.fromkeys(ROOMS, healthy)
+
+
+def test_our_containers_may_do_little(read: dict[str, Any]):
+    for name in (*ROOMS, "migrate", "topics", "nginx"):
+        service = read[name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+    assert read["nginx"]["user"] != "0:0"
+
+
+def test_only_nginx_is_reached_from_outside_and_only_it_and_the_notifier_reach_out(read: dict[str, Any]):
+    assert [name for name, service in read.items() if service.get("ports")] == ["nginx"]
+    networks = compose.written()["networks"]
+    assert {name for name, network in networks.items() if not network.get("internal")} == {"outside"}
+    assert {name for name, service in read.items() if "outside" in service["networks"]} == {"nginx", "notifier"}
+    assert "data" not in read["nginx"]["networks"]
+
+
+def test_kafka_loses_nothing_that_it_acknowledged(read: dict[str, Any]):
+    for number, name in enumerate(KAFKA, 1):
+        settings = read[name]["environment"]
+        assert settings["KAFKA_NODE_ID"] == str(number)
+        assert settings["KAFKA_ADVERTISED_LISTENERS"] == f"INTERNAL://{name}:9092"
+        assert settings["KAFKA_DEFAULT_REPLICATION_FACTOR"] == settings["KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR"] == "3"
+        assert settings["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
+        assert settings["KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE"] == settings["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+        assert read[name]["volumes"] == [f"{name}:/var/lib/kafka/data"]
+    ours = read["router"]["environment"]
+    assert ours["TOCSIN_KAFKA_BOOTSTRAP_SERVERS"] == ",".join(f"{name}:9092" for name in KAFKA)
+    assert (ours["TOCSIN_KAFKA_REPLICATION"], ours["TOCSIN_KAFKA_MIN_INSYNC_REPLICAS"]) == ("3", "2")
+
+
+def test_the_kafka_of_the_containers_is_the_one_that_was_tested(read: dict[str, Any]):
+    pom = DEPLOY / "kafka/pom.xml"
+    if not pom.exists():
+        pytest.skip("deploy/kafka is not there")
+    root = ET.fromstring(pom.read_text("utf-8"))
+    space = root.tag.partition("}")[0] + "}"
+    versions = {
+        dependency.findtext(f"{space}artifactId"): dependency.findtext(f"{space}version") for dependency in root.iter(f"{space}dependency")
+    }
+    for name in KAFKA:
+        assert read[name]["image"] == f"apache/kafka:{versions['kafka_2.13']}"

@@ -1,0 +1,74 @@
+"""The Dockerfile: what it promises, and that nothing is missing or too much in the image."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import image
+from tests.deploy.image import Ignore
+from tests.deploy.tools import DEPLOY, ROOT, attempt
+
+
+def test_the_image_runs_as_a_number_that_is_not_root():
+    user, _colon, group = image.read().only("USER").partition(":")
+    assert int(user) > 0
+    assert int(group) > 0
+
+
+def test_packages_are_installed_by_their_hashes():
+    text = (DEPLOY / "Dockerfile").read_text("utf-8")
+    (install,) = re.findall(r"pip install (.*)", text)
+    assert "--require-hashes" in install
+    assert "--only-binary=:all:" in install  # no compiler in the image, nobody's setup.py at work
+    assert "requirements/runtime.txt" in image.context()
+
+
+def test_the_base_has_a_python_that_tocsin_runs_on():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"].removeprefix(">=")
+    bases = re.findall(r"^FROM python:(\d+\.\d+)-slim", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert len(set(bases)) == 1
+    assert tuple(map(int, bases[0].split("."))) >= tuple(map(int, needed.split(".")))
+
+
+def test_only_what_runs_goes_into_the_image():
+    inside = image.context()
+    assert {path.split("/")[0] for path in inside} == {"requirements", "libs", "services", "deploy"}
+    assert not [
+        path for path in inside if path.endswith((".pyc", "Dockerfile", "compose.yaml")) or path.startswith(("deploy/helm", "deploy/nginx"))
+    ]
+    for needed in (
+        "deploy/cli.py",
+        "services/router/policies/calendar/cn.yaml",
+        "services/notifier/sms/templates.yaml",
+        "libs/web/static/tocsin.css",
+    ):
+        assert needed in inside
+
+
+def test_the_command_works_in_the_image(tmp_path: Path):
+    place = image.lay_out(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    described = image.read()
+    shown = attempt(*image.interpreter(described.entrypoint), "--help", cwd=place, environment=described.environment)
+    assert shown.returncode == 0, shown.stderr
+    assert "migrate" in shown.stdout
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before  # its file system is read-only
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("README.md", True),
+        ("tests/deploy/image.py", True),
+        ("requirements/dev.txt", True),
+        ("requirements/runtime.txt", False),
+        ("libs/crypto/keys.py", False),
+        ("libs/crypto/__pycache__/keys.cpython-311.pyc", True),
+        ("deploy/helm/tocsin/values.yaml", True),
+        ("deploy/kafka/pom.xml", False),
+    ],
+)
+def test_dockerignore_is_read_as_docker_reads_it(path: str, out: bool):
+    assert Ignore((ROOT / ".dockerignore").read_text("utf-8")).leaves_out(path) is out
