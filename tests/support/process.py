@@ -115,6 +115,11 @@ class System:
     def api_key(self) -> str:
         return str(json.loads((self.var_dir / "demo.json").read_text())["api_key"])
 
+    def account(self, username: str) -> str:
+        """The password of a demo account."""
+        accounts = json.loads((self.var_dir / "demo.json").read_text())["accounts"]
+        return str(next(account["password"] for account in accounts if account["username"] == username))
+
     @property
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}
@@ -236,13 +241,13 @@ async def running_system(*, sandbox_beside: bool = True) -> AsyncIterator[System
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sandbox(port: int, inbound_url: str) -> None:
+def sandbox(port: int, inbound_url: str, host: str = "127.0.0.1") -> None:
     """The sandbox as a process, until it is ended."""
     import uvicorn
 
     config = SandboxConfig(account_sid=ACCOUNT, auth_tokens=(TOKEN,), from_number=NUMBER, inbound_url=inbound_url, messages_max=200_000)
-    uvicorn.run(create_app(config), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(create_app(config), host=host, port=port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
-    sandbox(int(sys.argv[1]), sys.argv[2])
+    sandbox(int(sys.argv[1]), *sys.argv[2:])

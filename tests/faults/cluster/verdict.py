@@ -1,0 +1,124 @@
+"""What must hold when everything is over, whatever happened on the way."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from libs.events.kafka.survey import Survey
+from tests.faults.cluster.storm import SteadyStorm
+from tests.faults.cluster.system import ClusterSystem
+
+CASES_OF_REPORTS = "SELECT report_id::text, count(*) AS cases FROM router.case_reports GROUP BY report_id"
+OWNERS_NOT_TOLD = """
+SELECT count(*) FROM router.cases AS one WHERE NOT EXISTS (
+    SELECT 1 FROM notifier.notifications AS told
+    WHERE told.case_id = one.case_id AND told.post_id = one.owner_post_id AND told.officer_id = one.owner_officer_id
+      AND told.state IN ('submitted', 'delivered'))
+"""
+OUT_OF_ORDER = """
+WITH lines AS (
+    SELECT row_number() OVER (PARTITION BY line.key ORDER BY line.seq) AS by_seq,
+           row_number() OVER (PARTITION BY line.key ORDER BY line.xid, line.seq) AS by_xid,
+           row_number() OVER (PARTITION BY line.key ORDER BY event.xid, event.id) AS in_log
+    FROM audit.ledger AS line JOIN bus.outbox AS event USING (event_id))
+SELECT count(*) FROM lines WHERE by_seq <> in_log OR by_xid <> in_log
+"""
+NOT_IN_LEDGER = "SELECT count(*) FROM bus.outbox AS event WHERE NOT EXISTS (SELECT 1 FROM audit.ledger WHERE event_id = event.event_id)"
+SENT = """
+SELECT body, count(DISTINCT notification_id) AS notifications, count(*) FILTER (WHERE possible_duplicate) AS again
+FROM notifier.attempts GROUP BY body
+"""
+AMBIGUOUS = "SELECT count(*) FROM notifier.attempts WHERE possible_duplicate"
+WAITS = """
+SELECT percentile_cont(ARRAY[0.5, 0.99, 1]) WITHIN GROUP (ORDER BY extract(epoch FROM told - report.received_at))
+FROM intake.reports AS report JOIN router.case_reports AS filed USING (report_id)
+JOIN (SELECT notification.case_id, min(attempt.submitted_at) AS told
+      FROM notifier.notifications AS notification JOIN notifier.attempts AS attempt USING (notification_id)
+      GROUP BY notification.case_id) AS first USING (case_id)
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Figures of a run that kept its promises."""
+
+    reports: int
+    retries: int
+    events: int
+    messages: int
+    doubled: int
+    ambiguous: int
+    waits_s: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        p50, p99, most = self.waits_s
+        return (
+            f"{self.reports} reports accepted ({self.retries} sent again) = {self.reports} cases; {self.events} events, each in the "
+            f"ledger, in order; {self.messages} SMS, {self.doubled} doubled ({self.ambiguous} ambiguous sends); "
+            f"report to SMS: p50 {p50:.2f} s, p99 {p99:.1f} s, at most {most:.1f} s, outages included"
+        )
+
+
+async def judge(system: ClusterSystem, storm: SteadyStorm) -> Verdict:
+    """Nothing is lost, nothing is doubled without need, nothing is out of order, nothing waits."""
+    assert [member.name for member in system.members.values() if not member.alive] == []
+    async with system.postgres.connected() as db:
+        cases = {row["report_id"]: row["cases"] for row in await db.fetch(CASES_OF_REPORTS)}
+        accepted = {answer["report_id"]: 1 for answer in storm.answers.values()}
+        assert len(accepted) == storm.count
+        assert cases == accepted, f"{len(accepted.keys() - cases.keys())} lost, {len(cases.keys() - accepted.keys())} of nobody's"
+        assert await db.fetchval("SELECT count(*) FROM router.cases") == storm.count
+        assert await db.fetchval(OWNERS_NOT_TOLD) == 0
+        parked = await db.fetch("SELECT grp, event_type, error, state FROM bus.parked LIMIT 5")
+        assert parked == [], parked
+        assert await db.fetchval(NOT_IN_LEDGER) == 0
+        assert await db.fetchval(OUT_OF_ORDER) == 0
+        events = await db.fetchval("SELECT count(*) FROM bus.outbox")
+        wanted = {row["body"]: row for row in await db.fetch(SENT)}
+        ambiguous = await db.fetchval(AMBIGUOUS)
+        waits = await db.fetchval(WAITS)
+    assert len({answer["receipt"] for answer in storm.answers.values()}) == storm.count
+    await storm.again(20)
+    messages, doubled = await _messages(system, wanted)
+    assert doubled <= ambiguous
+    await _lag(system)
+    code, out, aside = await system.command("doctor", "--json")
+    assert code == 0, f"{out}\n{aside}"
+    assert json.loads(out)["ok"]
+    return Verdict(storm.count, storm.retries, events, messages, doubled, ambiguous, (waits[0], waits[1], waits[2]))
+
+
+async def _messages(system: ClusterSystem, wanted: dict[str, Any]) -> tuple[int, int]:
+    """How many SMS reached the gateway, and how many of them twice."""
+    reached: Counter[str] = Counter()
+    after = ""
+    async with aiohttp.ClientSession() as http:
+        while True:
+            query = {"after": after, "limit": "1000"} if after else {"limit": "1000"}
+            async with http.get(f"{system.sandbox_url}/messages", params=query) as answer:
+                page = await answer.json()
+            reached.update(message["body"] for message in page["items"])
+            if page["next"] is None:
+                break
+            after = page["items"][-1]["sid"]
+    assert set(reached) == set(wanted)
+    assert not [body for body, row in wanted.items() if reached[body] < row["notifications"]], "an SMS is missing"
+    doubled = {body: reached[body] - row["notifications"] for body, row in wanted.items() if reached[body] > row["notifications"]}
+    assert not [body for body, more in doubled.items() if more > wanted[body]["again"]], "an SMS was doubled and not marked"
+    return reached.total(), sum(doubled.values())
+
+
+async def _lag(system: ClusterSystem) -> None:
+    """Kafka itself says that every group has read everything."""
+    survey = Survey(system.settings)
+    try:
+        async with system.postgres.connected() as db:
+            groups = [row["grp"] for row in await db.fetch("SELECT DISTINCT grp FROM bus.cursors WHERE grp <> 'relay'")]
+        for group in groups:
+            lags = await survey.lags(group)
+            assert not any(lags.values()), f"{group}: {lags}"
+    finally:
+        await survey.close()
