@@ -58,7 +58,7 @@ def test_the_database_is_not_asked_for_the_time():
 def test_nothing_sleeps_but_the_clock():
     # The bus's listener paces its own connection, which no test clock moves.
     assert not found(r"\btime\.sleep\(", sources(*CODE, "tests"))
-    assert not found(r"\basyncio\.sleep\((?!0\))", sources(*CODE), except_in=("libs/clock/", "libs/service/", "libs/events/postgres.py"))
+    assert not found(r"\basyncio\.sleep\((?!0\))", sources(*CODE), except_in=("libs/clock/", "libs/service/", "libs/events/bell.py"))
 
 
 def test_no_file_is_longer_than_a_reader_likes():
