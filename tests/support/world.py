@@ -23,6 +23,7 @@ from deploy.secrets import Secrets
 from libs.clock import FakeClock
 from libs.crypto import KeyRing
 from libs.db import Database
+from libs.events import Bus
 from libs.events.postgres import PostgresBus
 from libs.service import Context
 from libs.service.assembly import Assembly
@@ -34,6 +35,8 @@ MONDAY_NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 MASTER_KEYS = "1:" + base64.b64encode(bytes(range(32))).decode()
 SECRETS = Secrets(MASTER_KEYS, "AC" + "0" * 32, "test-token", "test-password-1")
+CHEAP_PASSWORDS = {"password_memory_kib": 64, "password_rounds": 1}
+"""Nobody attacks these, and each world hashes some."""
 ROUNDS_MAX = 500
 
 SMALLEST_REPORT: dict[str, Any] = {
@@ -138,18 +141,20 @@ class World:
 
 
 @asynccontextmanager
-async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NOON) -> AsyncIterator[World]:
-    """A world on `database_url` with the Futian demo data."""
+async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NOON, bus: Bus | None = None) -> AsyncIterator[World]:
+    """A world on `database_url` with the Futian demo data; `bus` instead of the embedded one."""
     with closing(listen("127.0.0.1", 0)) as listener:
-        async with _world_on(listener, database_url, var_dir, now) as world:
+        async with _world_on(listener, database_url, var_dir, now, bus) as world:
             yield world
 
 
 @asynccontextmanager
-async def _world_on(listener: socket.socket, database_url: str, var_dir: Path, now: datetime) -> AsyncIterator[World]:
+async def _world_on(
+    listener: socket.socket, database_url: str, var_dir: Path, now: datetime, bus: Bus | None = None
+) -> AsyncIterator[World]:
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = FakeClock(now)
-    context = _context(database_url, base_url, var_dir, clock)
+    context = _context(database_url, base_url, var_dir, clock, bus)
     demo = await load_demo(context, password=SECRETS.demo_password)
     async with assembled(context, Embedding(services=tuple(SERVICES)), SECRETS) as (assembly, sandbox):
         assert sandbox is not None
@@ -168,12 +173,12 @@ async def load_demo_once(database_url: str) -> None:
     await load_demo(_context(database_url, "http://127.0.0.1", Path(), FakeClock(MONDAY_NOON)), password=SECRETS.demo_password)
 
 
-def _context(database_url: str, base_url: str, var_dir: Path, clock: FakeClock) -> Context:
+def _context(database_url: str, base_url: str, var_dir: Path, clock: FakeClock, bus: Bus | None = None) -> Context:
     return Context(
         clock=clock,
         settings=CommonSettings(database_url=database_url, public_base_url=base_url, var_dir=var_dir),
         keyring=KeyRing.parse(MASTER_KEYS),
         database_url=database_url,
-        bus=PostgresBus(database_url),
-        given={"notifier": sandbox_settings(SECRETS, f"{base_url}/sandbox")},
+        bus=bus or PostgresBus(database_url),
+        given={"notifier": sandbox_settings(SECRETS, f"{base_url}/sandbox"), "directory": CHEAP_PASSWORDS},
     )
