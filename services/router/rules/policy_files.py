@@ -105,7 +105,7 @@ def load_calendar(path: Path = FOLDER / "calendar" / "cn.yaml") -> WorkCalendar:
     return WorkCalendar({year: Notice(frozenset(notice.holidays), frozenset(notice.worked)) for year, notice in years.items()})
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Safe YAML in which a key given twice is an error: the second would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -132,7 +132,7 @@ def _read(path: Path) -> tuple[Any, yaml.Node | None]:
             raise PolicyFileError(f"{path.name}:1: larger than {POLICY_FILE_BYTES_MAX} bytes")
         text = data.decode()
         document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-        return document, yaml.compose(text, yaml.SafeLoader)
+        return document, yaml.compose(text, yaml.CSafeLoader)
     except OSError as error:
         raise PolicyFileError(f"{path.name}:1: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

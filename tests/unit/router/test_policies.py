@@ -71,7 +71,7 @@ START = "extends: national\nid: mine\nversion: 1\n"
     ("text", "complaint"),
     [
         ("", "mine.yaml:1: must hold"),
-        ("a: [", "mine.yaml:1: "),
+        ("a: [", "mine.yaml:2: did not find"),
         ("extends: national\nid: mine\nversion: 1\nversion: 2\n", "mine.yaml:4: 'version' is given twice"),
         ("extends: nobody\nid: mine\n", "mine.yaml:1: extends: there is no nobody.yaml"),
         ("id: mine\nextends: ../secrets\n", "mine.yaml:2: extends: must be the name"),
