@@ -13,12 +13,14 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
-from libs.db import pools
+from libs.db import pools, sockets
 
 Tx: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 """A connection inside a transaction (or, from `Database.connection`, outside of one)."""
 
 ACQUIRE_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+"""Short: a packet that got lost while a link was down is asked for again after ever longer pauses, a new attempt begins at once."""
 COMMAND_TIMEOUT_S = 30.0
 
 TRANSIENT = (
@@ -33,6 +35,7 @@ TRANSIENT = (
     asyncpg.OperatorInterventionError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,  # whoever holds the lock is stopped or slow: its transaction is ended for it
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 """Failures that say nothing about the work itself: the same work may succeed when it is tried again."""
@@ -95,7 +98,7 @@ class Database:
             min_size=1,
             max_size=size_max,
             command_timeout=COMMAND_TIMEOUT_S,
-            timeout=ACQUIRE_TIMEOUT_S,
+            timeout=CONNECT_TIMEOUT_S,
             init=prepare_connection,
             reset=_leave_as_it_is,
             server_settings={
@@ -104,7 +107,8 @@ class Database:
                 "jit": "off",  # planning with it costs more than these short queries take
                 "lock_timeout": "10s",
                 "statement_timeout": "30s",
-                "idle_in_transaction_session_timeout": "10s",  # a stopped process must not hold back the bus
+                "idle_in_transaction_session_timeout": "7s",  # a stopped process must not hold back the bus, nor locks until others give up
+                **sockets.SERVER_SETTINGS,
                 **({"role": role} if role else {}),
                 **(_BY_KEY if by_key else {}),
             },
@@ -188,7 +192,8 @@ async def _leave_as_it_is(_connection: Any) -> None:
 
 
 async def prepare_connection(connection: Any) -> None:
-    """Teaches a new connection to speak Python objects for jsonb."""
+    """Teaches a new connection to speak Python objects for jsonb, and to notice when it is cut."""
+    sockets.watch(connection)
     await connection.set_type_codec("jsonb", encoder=_encode_json, decoder=orjson.loads, schema="pg_catalog")
 
 

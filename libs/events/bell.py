@@ -11,7 +11,8 @@ from typing import Any
 
 import asyncpg
 
-from libs.db import TRANSIENT, prepare_connection
+from libs.db import CONNECT_TIMEOUT_S, TRANSIENT, prepare_connection
+from libs.db.sockets import SERVER_SETTINGS
 from libs.log import get_logger
 
 CHANNEL = "tocsin_bus"
@@ -56,8 +57,8 @@ class Bell:
             wake.set()
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
-        settings = {"application_name": "tocsin-bus"}
-        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=10, server_settings=settings)
+        settings = {"application_name": "tocsin-bus", **SERVER_SETTINGS}
+        connection = await asyncpg.connect(self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=10, server_settings=settings)
         await prepare_connection(connection)
         return connection
 

@@ -23,6 +23,8 @@ from libs.log import get_logger
 
 SEND_S = 5.0
 """How long a send may take in all; shorter than what PostgreSQL grants to a transaction that waits."""
+START_S = 12.0
+"""Enough to try the next broker when the first one takes connections and says nothing."""
 DISCARD_S = 2.0
 BATCH_SIZE_BYTES = 512 * 1024
 
@@ -49,6 +51,17 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         self._discarded: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+
+    async def ready(self) -> None:
+        """Returns once there is a producer that Kafka has answered; `NotPublished` when it does not answer."""
+        if self._producer is not None:
+            return
+        async with self._lock:
+            try:
+                async with asyncio.timeout(START_S):
+                    await self._started()
+            except (KafkaError, TimeoutError, OSError) as error:
+                raise NotPublished(type(error).__name__) from error
 
     async def send(self, letters: Sequence[Letter]) -> None:
         """Returns once Kafka has all of them; `NotPublished` when that is not known of some. Their order is kept per key."""
@@ -92,16 +105,23 @@ class Publisher:
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
-            self._producer = AIOKafkaProducer(
+            producer = AIOKafkaProducer(
                 **self._settings.client(timeout_s=SEND_S), acks="all", enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_SIZE_BYTES
             )
-            await self._producer.start()
+            try:
+                await producer.start()
+            except BaseException:
+                self._throw_away(producer)
+                raise
+            self._producer = producer
         return self._producer
 
     def _discard(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
+        if producer is not None:
+            self._throw_away(producer)
+
+    def _throw_away(self, producer: AIOKafkaProducer) -> None:
         DISCARDED.inc()
         task = asyncio.create_task(_stop(producer), name="kafka-discard")
         self._discarded.add(task)

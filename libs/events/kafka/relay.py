@@ -39,6 +39,8 @@ class Relay:
         self.job = Job("bus-relay", self.run_once, wake=bell.hear())
 
     async def run_once(self) -> Tick:
+        # Who cannot reach Kafka leaves the log to others: a transaction that waits holds back what everybody may read.
+        await self._publisher.ready()
         async with self._own.transaction() as tx:
             rows = await self._reader.read(tx, BATCH_MAX, SHARDS_MAX)
             if rows:

@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REQUEST_TIMEOUT_S = 9.0
 """Longer than a rebalance takes when a member has died (its session has to end first)."""
-METADATA_AGE_S = 10.0
+METADATA_AGE_S = 5.0
+"""A broker that says nothing any more is given up when somebody else is found to lead."""
 
 
 @dataclass(frozen=True, slots=True)
