@@ -1,7 +1,7 @@
 """The Helm chart, rendered: its documents, and the containers in them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -56,6 +56,8 @@ SECRETS = {
 }
 """What the Secret holds."""
 
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
 
 def text(values: dict[str, Any], kubernetes: str = OLDEST) -> str:
     """The chart as `helm template` renders it."""
@@ -96,10 +98,20 @@ def containers(values: dict[str, Any], pod_name: str = "pod-0") -> dict[str, Con
                 name,
                 (*described.entrypoint, *container["args"]),
                 {**described.environment, **_environment(container["env"], pod_name)},
-                None,
+                probes=tuple(container[probe]["httpGet"]["path"] for probe in PROBES if probe in container),
                 grace_s=pod.get("terminationGracePeriodSeconds", 30),
             )
     return found
+
+
+def site(values: dict[str, Any], upstreams: Mapping[str, str]) -> str:
+    """site.conf of the door, with the services where they are."""
+    made: str = of_kind(values, "ConfigMap")["tocsin-gateway"]["data"]["site.conf"]
+    for room, addresses in upstreams.items():
+        servers = " ".join(f"server {address} max_fails=0;" for address in addresses.split(","))
+        assert f"server tocsin-{room}:8000 max_fails=0;" in made, room
+        made = made.replace(f"server tocsin-{room}:8000 max_fails=0;", servers)
+    return made
 
 
 def _environment(variables: Iterable[dict[str, Any]], pod_name: str) -> dict[str, str]:

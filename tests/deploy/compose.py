@@ -32,12 +32,13 @@ class NotSet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What a container runs."""
+    """What a container runs, and how it is asked whether it lives: a command, or paths over HTTP."""
 
     name: str
     command: tuple[str, ...]
     environment: dict[str, str]
-    healthcheck: tuple[str, ...] | None
+    healthcheck: tuple[str, ...] | None = None
+    probes: tuple[str, ...] = ()
     replicas: int = 1
     grace_s: float = 10
 
@@ -81,9 +82,9 @@ def containers(variables: dict[str, str]) -> dict[str, Container]:
             name,
             (*described.entrypoint, *service["command"]),
             {**described.environment, **service["environment"]},
-            None if service.get("healthcheck", {}).get("disable") else tuple(described.healthcheck),
-            service.get("deploy", {}).get("replicas", 1),
-            float(service.get("stop_grace_period", "10s").removesuffix("s")),
+            healthcheck=None if service.get("healthcheck", {}).get("disable") else tuple(described.healthcheck),
+            replicas=service.get("deploy", {}).get("replicas", 1),
+            grace_s=float(service.get("stop_grace_period", "10s").removesuffix("s")),
         )
         for name, service in services(variables).items()
         if service["image"].startswith("tocsin:")

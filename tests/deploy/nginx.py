@@ -67,13 +67,11 @@ def site_of_compose(upstreams: Mapping[str, str]) -> str:
 
 
 @asynccontextmanager
-async def running(
-    upstreams: Mapping[str, str], *, site: Site = site_of_compose, command: list[str] | None = None, https_port: int | None = None
-) -> AsyncIterator[Nginx]:
+async def running(upstreams: Mapping[str, str], *, site: Site = site_of_compose, command: list[str] | None = None) -> AsyncIterator[Nginx]:
     """nginx, started with the command of compose.yaml (or `command`), in front of `upstreams`."""
     program = tool("nginx")
     folder = Path(tempfile.mkdtemp(prefix="tocsin-nginx-"))
-    http_port, https_port = free_port(), https_port or free_port()
+    http_port, https_port = free_port(), free_port()
     try:
         folder.chmod(0o755)  # its workers are nobody
         _write(folder, site(upstreams), http_port, https_port, _version(program))
