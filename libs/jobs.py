@@ -31,15 +31,15 @@ class Job:
 
 
 def at_intervals(name: str, every_s: float, clock: Clock, work: Callable[[], Awaitable[None]]) -> Job:
-    """A job that does `work` every `every_s` seconds of `clock`, however often it is asked; that is nothing to go round again for."""
+    """A job that does `work` every `every_s` seconds of `clock`, however often it is asked, and no sooner again when it fails."""
     next_at: datetime | None = None
 
     async def run_once() -> Tick:
         nonlocal next_at
         now = clock.now()
         if next_at is None or now >= next_at:
-            await work()
             next_at = now + timedelta(seconds=every_s)
+            await work()
         return Tick(next_at=next_at)
 
     return Job(name, run_once, idle_s=every_s)

@@ -17,7 +17,7 @@ from libs.service import Tick
 from services.notifier import store
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
-from services.notifier.store import figures
+from services.notifier.store import Unheard, figures
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
@@ -183,9 +183,7 @@ class Checker:
         now = self._clock.now()
         async with self._database.transaction() as tx:
             due = await store.claim_checks(tx, now, CHECKS_AT_ONCE_MAX, now + timedelta(seconds=self._means.limits.lease_s))
-            asked: list[Awaitable[Seen]] = [
-                self._ask(attempt, body, *await self._known(tx, attempt, officer_id)) for attempt, body, officer_id in due
-            ]
+            asked: list[Awaitable[Seen]] = [self._ask(one, *await self._known(tx, one.attempt, one.officer_id)) for one in due]
         if asked:
             await _record(self._database, self._clock, self._means, _each_message_once(await asyncio.gather(*asked)))
         async with self._database.connection() as connection:
@@ -198,9 +196,13 @@ class Checker:
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
         return to, await store.taken_provider_ids(tx, attempt.contact_id, attempt.started_at - timedelta(hours=1), attempt.gateway)
 
-    async def _ask(self, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> Seen:
-        seen = await ask(self._means, attempt, body, to, taken)
-        log.info("notifier.asked", attempt_id=str(attempt.attempt_id), state=attempt.state, outcome=type(seen).__name__)
+    async def _ask(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Seen:
+        attempt = unheard.attempt
+        with trace.span(f"ask {attempt.gateway}", "client", unheard.traceparent) as span:
+            seen = await ask(self._means, attempt, unheard.body, to, taken)
+            outcome = type(seen).__name__
+            span.note({"tocsin.gateway": attempt.gateway, "tocsin.outcome": outcome.lower(), "tocsin.attempt_id": str(attempt.attempt_id)})
+            log.info("notifier.asked", attempt_id=str(attempt.attempt_id), state=attempt.state, outcome=outcome)
         return attempt.attempt_id, seen
 
 

@@ -11,10 +11,10 @@ from libs.events.catalogue import OfficerReplied
 from libs.i18n import gettext as _
 from libs.i18n import use_locale
 from libs.log import get_logger
-from services.notifier import store
 from services.notifier.handlers.people import People
 from services.notifier.rules.replies import Reply, understand
-from services.notifier.store import Waiting
+from services.notifier.store import replies
+from services.notifier.store.replies import Waiting
 
 CODES_SHOWN_MAX = 4
 
@@ -34,8 +34,8 @@ class Inbound:
 async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     """Handles a reply and answers what to send back ("" for nothing). The same reply told again has no second effect."""
     reply = understand(inbound.text)
-    if not await store.add_reply(tx, inbound.provider_id, inbound.gateway, reply.meaning, now):
-        return await store.answer_to(tx, inbound.provider_id)
+    if not await replies.add_reply(tx, inbound.provider_id, inbound.gateway, reply.meaning, now):
+        return await replies.answer_to(tx, inbound.provider_id)
     officers = await _officers(tx, people, inbound.phone)
     if not officers:
         log.warning("notifier.reply_from_stranger", provider_id=inbound.provider_id, meaning=reply.meaning)
@@ -43,16 +43,16 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     if reply.meaning in {"stop", "start"}:
         # A duty officer who wants no more SMS cannot be alarmed: somebody has to talk to them (findings.md).
         log.error("notifier.officer_opted", meaning=reply.meaning, officer_ids=[str(officer_id) for officer_id in officers], pages=True)
-        await store.answer_reply(tx, inbound.provider_id, "", officers[0], None)
+        await replies.answer_reply(tx, inbound.provider_id, "", officers[0], None)
         return ""
-    waiting = await store.waiting_cases(tx, officers)
+    waiting = await replies.waiting_cases(tx, officers)
     chosen = _chosen(reply, waiting)
     recipient = await people.recipient(tx, chosen.officer_id if chosen else officers[0])
     with use_locale(recipient.language):
         answer = _answer(reply, chosen, waiting)
     if chosen is not None:
         await _tell(tx, reply, chosen, now)
-    await store.answer_reply(
+    await replies.answer_reply(
         tx, inbound.provider_id, answer, chosen.officer_id if chosen else officers[0], chosen.case_id if chosen else None
     )
     return answer
@@ -67,7 +67,7 @@ async def _officers(tx: Tx, people: People, phone: str) -> list[UUID]:
 
 
 async def _tell(tx: Tx, reply: Reply, chosen: Waiting, now: datetime) -> None:
-    await store.mark_answered(tx, chosen.officer_id, chosen.case_id, now)
+    await replies.mark_answered(tx, chosen.officer_id, chosen.case_id, now)
     data = OfficerReplied(
         case_id=chosen.case_id,
         officer_id=chosen.officer_id,

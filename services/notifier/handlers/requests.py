@@ -12,7 +12,8 @@ from libs.terms import Purpose
 from services.notifier import store
 from services.notifier.rules.states import priority_of
 from services.notifier.rules.texts import CODE
-from services.notifier.store import Subject, Waiting
+from services.notifier.store import Subject, replies
+from services.notifier.store.replies import Waiting
 
 ASKS_FOR_ANSWER = frozenset({Purpose.ASSIGN, Purpose.ESCALATE})
 """Texts that "1" may answer. A reminder repeats an earlier one; the others want no acknowledgement."""
@@ -43,8 +44,8 @@ async def take(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> bool:
                 waiting.pop((officer_id, case_id), None)
             case _:
                 pass
-    await store.stop_waiting(tx, sorted(answered_cases), sorted(answered))
-    await store.wait_for(tx, [waiting[key] for key in sorted(waiting)])
+    await replies.stop_waiting(tx, sorted(answered_cases), sorted(answered))
+    await replies.wait_for(tx, [waiting[key] for key in sorted(waiting)])
     await store.add_notifications(tx, subjects, now)
     return bool(subjects)
 

@@ -1,4 +1,7 @@
-"""Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is."""
+"""Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is.
+
+Here: notifications and their attempts. `replies`: who is waited for, and what they answered. `figures`: how much is under way.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -47,14 +50,13 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A case that waits for an officer's answer."""
+class Unheard:
+    """An attempt that nobody reported on, the text that it sent, to whom, and the trace that it belongs to."""
 
+    attempt: Attempt
+    body: str
     officer_id: UUID
-    case_id: UUID
-    code: str
-    notification_id: UUID
-    since: datetime
+    traceparent: str
 
 
 _SUBJECT_FIELDS = tuple(field.name for field in fields(Subject))
@@ -138,7 +140,7 @@ WITH due AS (
     UPDATE notifier.attempts SET check_at = $3 FROM due WHERE attempts.attempt_id = due.attempt_id
     RETURNING attempts.attempt_id
 )
-SELECT {_ATTEMPT}, a.body, n.officer_id
+SELECT {_ATTEMPT}, a.body, n.officer_id, n.traceparent
 FROM leased JOIN notifier.attempts a USING (attempt_id) JOIN notifier.notifications n USING (notification_id)
 """
 
@@ -151,31 +153,6 @@ _TAKEN = """
 SELECT provider_id FROM notifier.attempts
 WHERE contact_id = $1 AND started_at >= $2 AND provider_id IS NOT NULL AND gateway = $3
 """
-
-_WAIT = """
-INSERT INTO notifier.waiting (officer_id, case_id, code, notification_id, since)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[])
-ON CONFLICT (officer_id, case_id)
-DO UPDATE SET code = excluded.code, notification_id = excluded.notification_id, since = excluded.since, answered_at = NULL
-"""
-_STOP_WAITING_FOR_CASES = "DELETE FROM notifier.waiting WHERE case_id = ANY ($1::uuid[])"
-_STOP_WAITING = """
-DELETE FROM notifier.waiting w USING unnest($1::uuid[], $2::uuid[]) AS gone (officer_id, case_id)
-WHERE w.officer_id = gone.officer_id AND w.case_id = gone.case_id
-"""
-_WAITING = """
-SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
-WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL
-ORDER BY since, case_id LIMIT 100
-FOR UPDATE
-"""
-_ANSWERED = "UPDATE notifier.waiting SET answered_at = $3 WHERE officer_id = $1 AND case_id = $2"
-
-_ADD_REPLY = """
-INSERT INTO notifier.replies (provider_id, gateway, meaning, answer, received_at) VALUES ($1, $2, $3, '', $4)
-ON CONFLICT (provider_id) DO NOTHING RETURNING true
-"""
-_ANSWER_REPLY = "UPDATE notifier.replies SET answer = $2, officer_id = $3, case_id = $4 WHERE provider_id = $1"
 
 _LIST = f"""
 SELECT {_SUBJECT}, {_STATE}
@@ -265,9 +242,10 @@ async def record_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
     )
 
 
-async def claim_checks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[tuple[Attempt, str, UUID]]:
-    """Attempts whose outcome has to be asked for, with text and officer; nobody else asks before `until`."""
-    return [(_attempt(row), row["body"], row["officer_id"]) for row in await tx.fetch(_CLAIM_CHECKS, now, limit, until)]
+async def claim_checks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Unheard]:
+    """Attempts whose outcome has to be asked for; nobody else asks before `until`."""
+    rows = await tx.fetch(_CLAIM_CHECKS, now, limit, until)
+    return [Unheard(_attempt(row), row["body"], row["officer_id"], row["traceparent"]) for row in rows]
 
 
 async def next_times(tx: Tx) -> tuple[datetime | None, datetime | None]:
@@ -280,53 +258,6 @@ async def next_times(tx: Tx) -> tuple[datetime | None, datetime | None]:
 async def taken_provider_ids(tx: Tx, contact_id: UUID, since: datetime, gateway: str) -> frozenset[str]:
     """The provider's ids that other attempts to the same contact are known by."""
     return frozenset(row["provider_id"] for row in await tx.fetch(_TAKEN, contact_id, since, gateway))
-
-
-async def wait_for(tx: Tx, cases: Sequence[Waiting]) -> None:
-    """From now on these cases wait for these officers' answers."""
-    if cases:
-        await tx.execute(
-            _WAIT,
-            [w.officer_id for w in cases],
-            [w.case_id for w in cases],
-            [w.code for w in cases],
-            [w.notification_id for w in cases],
-            [w.since for w in cases],
-        )
-
-
-async def stop_waiting(tx: Tx, case_ids: Sequence[UUID], pairs: Sequence[tuple[UUID, UUID]]) -> None:
-    """Nobody's answer is waited for on `case_ids`; on `pairs` of (officer, case) this officer's is not."""
-    if case_ids:
-        await tx.execute(_STOP_WAITING_FOR_CASES, list(case_ids))
-    if pairs:
-        await tx.execute(_STOP_WAITING, [officer_id for officer_id, _ in pairs], [case_id for _, case_id in pairs])
-
-
-async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID]) -> list[Waiting]:
-    """What waits for these officers, oldest first, locked."""
-    return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids))]
-
-
-async def mark_answered(tx: Tx, officer_id: UUID, case_id: UUID, now: datetime) -> None:
-    """This officer has answered about this case."""
-    await tx.execute(_ANSWERED, officer_id, case_id, now)
-
-
-async def add_reply(tx: Tx, provider_id: str, gateway: str, meaning: str, now: datetime) -> bool:
-    """Whether this reply is new; a second one waits for the first one's transaction."""
-    return bool(await tx.fetchval(_ADD_REPLY, provider_id, gateway, meaning, now))
-
-
-async def answer_reply(tx: Tx, provider_id: str, answer: str, officer_id: UUID | None, case_id: UUID | None) -> None:
-    """Keeps what was answered."""
-    await tx.execute(_ANSWER_REPLY, provider_id, answer, officer_id, case_id)
-
-
-async def answer_to(tx: Tx, provider_id: str) -> str:
-    """What was answered to a reply before."""
-    answer: str | None = await tx.fetchval("SELECT answer FROM notifier.replies WHERE provider_id = $1", provider_id)
-    return answer or ""
 
 
 async def list_notifications(
