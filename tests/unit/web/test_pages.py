@@ -50,6 +50,8 @@ async def test_the_parts_of_pages_render():
 async def test_assets_with_their_hash_are_kept_and_others_asked_for_again(http):
     hashed = await http.get(static_url("tocsin.css"))
     assert hashed.headers["cache-control"] == "public, max-age=31536000, immutable"
+    other = await http.get("/static/tocsin.css?v=0123456789")  # of another version: kept under this name, it would be the wrong one
+    assert other.headers["cache-control"] == "no-cache"
     assert (await http.get("/static/tocsin.css")).headers["cache-control"] == "no-cache"
     assert (await http.get("/static/../templates.py")).status_code == 404
     assert (await http.get("/static/%2e%2e/templates.py")).status_code == 404
