@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PORT ?= 8000
 
-.PHONY: help run demo-day test check format bench doctor lock install browser kafka wrk clean
+.PHONY: help run demo-day test check format bench doctor lock install browser kafka deploy-tools wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +14,7 @@ run: install ## starts everything with the Futian demo data on http://127.0.0.1:
 demo-day: install ## plays a whole day of reports and officers in about ten minutes, on a database of its own
 	@./tocsin demo day
 
-test: install browser kafka check ## checks and all tests
+test: install browser kafka deploy-tools check ## checks and all tests
 	@$(PY) -m pytest -n $${TEST_PROCESSES:-2} --dist loadgroup
 
 check: install ## lint, format, types, the rules of the house
@@ -66,6 +66,9 @@ var/kafka/lib/.installed: deploy/kafka/pom.xml
 	  echo "Bringing Apache Kafka …"; rm -rf var/kafka/lib; mkdir -p var/kafka; \
 	  $(call alone,var/kafka) mvn -q -B -f deploy/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/var/kafka/lib && touch $@; \
 	else echo "!! No Java or no Maven here: THE KAFKA TESTS WILL BE SKIPPED. Install a Java 17 runtime and Maven (default-jre-headless, maven)."; fi
+
+deploy-tools: install ## what checks deploy/: helm, kubeconform, compose-spec (Go modules), schemas of Kubernetes, nginx (Debian, where we are root)
+	@$(call alone,/etc/apt) tests/deploy/install-tools.sh
 
 wrk: ## the load generator of the benchmarks (a Debian package, where we are root)
 	@if ! command -v wrk >/dev/null; then \
