@@ -76,7 +76,7 @@ async def test_a_report_becomes_an_answered_sms(
         assert set(stopped.values()) == {0}, stopped
         for container, port, process in made.processes:
             assert not await made.healthy(container, port)
-            assert not [one for one in fleet.said(process) if one.get("level") in ("error", "critical")], process.last_words()
+            assert not fleet.complaints(process), process.last_words()
         assert fleet.written(made.folder / "app") == before  # nothing was written where a container may not write
 
 
