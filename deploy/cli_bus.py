@@ -54,6 +54,19 @@ def lag() -> None:
     asyncio.run(work())
 
 
+@app.command("replay", help=_("Publishes to Kafka again, in order, what some group has not dealt with: for a new topic, or a lost one."))
+def replay() -> None:
+    from deploy.embedded import connected
+    from libs.events.restored import relay_anew
+
+    async def work() -> None:
+        async with connected(settings_for(), say) as connection:
+            await relay_anew(connection)
+        say(_("The relay begins again behind the group that is the furthest back."))
+
+    asyncio.run(work())
+
+
 @letters_app.command("list", help=_("Shows what is parked or dead, longest blocked first."))
 def dead_letters_list() -> None:
     from deploy.embedded import connected

@@ -105,19 +105,22 @@ SELECT (SELECT count(*) FROM under_way) AS under_way,
                     AND later.purpose IN ('assign', 'escalate'))) AS unfollowed
 """
 
+# What waits for a later version of ours is no failure (libs/events/inbox.py).
 PARKED = """
 SELECT grp, count(*) AS events, count(DISTINCT key) AS keys, count(*) FILTER (WHERE state = 'dead') AS dead
-FROM bus.parked GROUP BY grp ORDER BY grp
+FROM bus.parked WHERE state <> 'newer' GROUP BY grp ORDER BY grp
 """
 
-# The log forgets what all have read; what it still has tells the order in which the ledger must have heard of it.
+# The log forgets what all have read; what it still has tells the order in which the ledger must have heard of it. What came with a restored
+# log ('3', libs/events/restored.py) was put into another order than it had been read in before.
 ORDER = """
 WITH heard AS (
     SELECT seq, key, event_id, at FROM audit.ledger ORDER BY seq DESC LIMIT $1
 ),
 placed AS (
     SELECT (event.xid, event.id) < lag((event.xid, event.id)) OVER (PARTITION BY heard.key ORDER BY heard.seq) AS before_its_turn
-    FROM heard JOIN bus.outbox AS event USING (event_id) WHERE event.created_at >= (SELECT min(at) FROM heard)
+    FROM heard JOIN bus.outbox AS event USING (event_id)
+    WHERE event.created_at >= (SELECT min(at) FROM heard) AND event.xid > '3'
 )
 SELECT (SELECT count(*) FROM heard) AS lines, (SELECT count(*) FROM placed WHERE before_its_turn) AS disordered
 """

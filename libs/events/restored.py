@@ -37,8 +37,13 @@ async def moved(tx: Tx, now: datetime) -> None:
     """
     await tx.execute("SET LOCAL statement_timeout = '600s'")
     await tx.execute(_REMEMBER, now, timeout=REMEMBER_S)
-    await tx.execute("DELETE FROM bus.cursors WHERE grp = $1", RELAY)
+    await relay_anew(tx)
     await mend(tx, now)
+
+
+async def relay_anew(tx: Tx) -> None:
+    """Lets the relay begin behind the group that is the furthest back: all that follows is published again, in order (`Relay`)."""
+    await tx.execute("DELETE FROM bus.cursors WHERE grp = $1", RELAY)
 
 
 async def mend(tx: Tx, now: datetime) -> bool:

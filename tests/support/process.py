@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,8 +203,9 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(*, sandbox_beside: bool = True) -> AsyncIterator[System]:
+async def running_system(*, sandbox_beside: bool = True, environment: Mapping[str, str] | None = None) -> AsyncIterator[System]:
     """The system, ready, with the Futian demo data; `sandbox_beside`: with the sandbox in a process of its own, else inside."""
+    given = environment or {}
     # Not under pytest's folders: those are closed to the user that PostgreSQL runs as when root runs the tests.
     folder = Path(tempfile.mkdtemp(prefix="tocsin-system-"))
     port, sandbox_port = free_port(), free_port()
@@ -215,6 +216,7 @@ async def running_system(*, sandbox_beside: bool = True) -> AsyncIterator[System
         "TOCSIN_VAR_DIR": str(folder / "var"),
         "TOCSIN_LOG_LEVEL": "WARNING",
         "TOCSIN_LANGUAGE": "en",
+        **given,
     }
     system = System(folder, port, environment)
     try:
