@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import structlog.contextvars
+import uuid_utils
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -18,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs import trace
 from libs.errors import Forbidden, TooLarge
-from libs.events.envelope import new_id
 from libs.i18n import Locale, current_locale, negotiate, parse_locale, reset_locale, set_locale
 from libs.i18n import gettext as _
 from libs.log import get_logger
@@ -117,8 +117,8 @@ class Door:
     def _meet(self, scope: Scope, headers: _Headers) -> tuple[Visit, tuple[bytes, bytes] | None]:
         """Who comes in, and the cookie to set when the visitor has just chosen a language."""
         given = headers.get(b"x-request-id", b"")
-        # A UUID, because the log's redaction knows that a UUID is no phone number.
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else str(new_id())
+        # A UUID, because the log's redaction knows that a UUID is no phone number. Its text alone costs a sixth.
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
         wanted, cookie = _language_in_query(scope["query_string"]), None
         if wanted:
             text = f"{LANGUAGE_COOKIE}={wanted}; Path=/; Max-Age={YEAR_S}; SameSite=Lax" + ("; Secure" if self._secure else "")
