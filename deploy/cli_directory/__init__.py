@@ -47,10 +47,10 @@ def import_(
             typer.echo(_("  %(lines)s lines read …", lines=lines), err=True)
 
     async def work() -> None:
-        async with _database() as database, database.transaction() as tx:
+        async with _database() as database:
             with file.open("rb") as lines:
                 done = await import_register(
-                    tx, lines, now=SystemClock().now(), actor=Actor("cli"), with_posts=with_posts, progress=progress
+                    database, lines, now=SystemClock().now(), actor=Actor("cli"), with_posts=with_posts, progress=progress
                 )
         typer.echo(
             _(

@@ -128,9 +128,9 @@ def phone(number: int) -> str:
 
 async def _load_places(context: Context, database: Database) -> None:
     now = context.clock.now()
+    with REGISTER.open("rb") as file:
+        await import_register(database, file, now=now, actor=ACTOR, with_posts=True)
     async with database.transaction() as tx:
-        with REGISTER.open("rb") as file:
-            await import_register(tx, file, now=now, actor=ACTOR, with_posts=True)
         existing = {row["officer_id"] for row in await people.officers(tx, DISTRICT, None, OFFICERS_MAX)}
         posts = [post for post in await people.posts_under(tx, DISTRICT, OFFICERS_MAX) if (post.role, post.position) in STANDARD]
         wanted = [_Person(post, rank) for post in posts for rank in RANKS]

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -126,9 +127,14 @@ def _problem_of_code(code: str, level: str) -> _Problem | None:
 def _problem_of_name(code: str, name: str) -> _Problem | None:
     if not name:
         return "empty_name", _("Division %(code)s has no name. Fill in the second column.", code=code)
-    if len(name) > NAME_LENGTH_MAX or not name.isprintable():
+    if len(name) > NAME_LENGTH_MAX or not _printable(name):
         return "bad_name", _("The name of %(code)s is longer than %(max)s characters or not printable.", code=code, max=NAME_LENGTH_MAX)
     return None
+
+
+def _printable(name: str) -> bool:
+    """Official registers write some rare characters with private-use code points: they are names all the same."""
+    return name.isprintable() or all(char.isprintable() or unicodedata.category(char) == "Co" for char in name)
 
 
 def _problem_of_parent(code: str, level: str, parent: str) -> _Problem | None:

@@ -75,8 +75,7 @@ class Desk:
 
     async def import_(self, text: str | bytes, *, with_posts: bool = False) -> Imported:
         content = text.encode() if isinstance(text, str) else text
-        async with self.db.transaction() as tx:
-            return await import_register(tx, io.BytesIO(content), now=self.clock.now(), actor=TESTER, with_posts=with_posts)
+        return await import_register(self.db, io.BytesIO(content), now=self.clock.now(), actor=TESTER, with_posts=with_posts)
 
 
 def primary(code: str, role: str) -> UUID:

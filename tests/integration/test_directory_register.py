@@ -8,7 +8,7 @@ import pytest
 from deploy.demo.directory import ACCOUNTS, REGISTER, load_demo
 from libs.directory.permissions import SCOPES
 from services.directory.errors import RegisterInvalid
-from services.directory.handlers import people
+from services.directory.handlers import people, register
 from services.directory.handlers.register import coverage
 from services.directory.rules import Coverage
 from tests.integration.directory_desk import COMMUNITY, DISTRICT, PASSWORD, STREET, TESTER, Desk, deputy, directory_desk, primary
@@ -52,6 +52,22 @@ async def test_registers_come_from_many_programs(desk: Desk) -> None:
     for text in (crlf, quoted, GUANDU.rstrip()):
         done = await desk.import_(text)
         assert (done.lines, done.new, done.changed) == (5, 0, 0)
+
+
+async def test_a_rare_character_of_an_official_name_may_be_a_private_one(desk: Desk) -> None:
+    """The national register has two such villages."""
+    done = await desk.import_("code,name,level,parent_code\n440304001998,\ue08b尾社区,community,440304001\n")
+    assert done.new == 1
+
+
+async def test_a_register_is_taken_over_in_parts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One long transaction would hold back every event of the system; each part is seen at once, also by who remembers places."""
+    monkeypatch.setattr(register, "TAKEN_AT_ONCE_MAX", 2)
+    before = await desk.value("SELECT version FROM directory.version")
+    done = await desk.import_(GUANDU, with_posts=True)
+    assert (done.new, done.version) == (5, before + 3)
+    assert await desk.value("SELECT count(*) FROM directory.changes WHERE what = 'register.imported' AND actor = 'tester'") == 1
+    assert (await desk.import_(GUANDU, with_posts=True)).version is None
 
 
 async def test_a_part_of_a_register_finds_its_parents_in_the_directory(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import IO
 
-from libs.db import Tx
+from libs.db import Database, Tx
 from libs.directory.model import LEVELS
 from libs.directory.roles import DISPATCH_DESK, LADDER_ROLES, POST_ROLES, STANDARD_POSTS
 from libs.i18n import gettext as _
@@ -17,8 +17,11 @@ from services.directory.errors import LineError, RegisterInvalid
 from services.directory.handlers.changes import Actor, changed
 from services.directory.rules import Coverage, DeadEnd, Entry, Gap, RegisterCheck
 from services.directory.store import register as store
+from services.directory.store.changes import bump_version
 
 BATCH_MAX = 5_000
+TAKEN_AT_ONCE_MAX = 5_000
+"""A fifth of a second or so, during which others wait for what is published meanwhile."""
 LINE_LENGTH_MAX = 4_096
 ZONE = "Asia/Shanghai"
 """All of China keeps one time (GB/T 7408); a register of elsewhere would name its zones."""
@@ -39,37 +42,65 @@ class Imported:
 
 
 async def import_register(
-    tx: Tx, file: IO[bytes], *, now: datetime, actor: Actor, with_posts: bool = False, progress: Progress = lambda _lines: None
+    database: Database,
+    file: IO[bytes],
+    *,
+    now: datetime,
+    actor: Actor,
+    with_posts: bool = False,
+    progress: Progress = lambda _lines: None,
 ) -> Imported:
-    """Reads a register into the directory, all of it or nothing. Running it again changes nothing (`Imported.version` is None).
+    """Reads a register into the directory. Running it again changes nothing (`Imported.version` is None).
 
     `file` is CSV `code,name,level,parent_code` in UTF-8, opened for reading bytes. Divisions that it does not name stay as they are.
-    Raises `RegisterInvalid` with the wrong lines.
+    Raises `RegisterInvalid` with the wrong lines, and then nothing has changed. A register that is right is taken over in parts, parents
+    first: one long transaction would hold back every event of the system until its end. After an interruption, run it again.
     """
+    async with database.connection() as connection:
+        await store.begin_import(connection)
+        try:
+            lines = await _stage(connection, file, progress)
+            return await _take_over(connection, lines, now, actor, with_posts=with_posts)
+        finally:
+            await store.end_import(connection)
+
+
+async def _stage(connection: Tx, file: IO[bytes], progress: Progress) -> int:
+    """Reads and checks all of it; answers the number of lines."""
     check = RegisterCheck()
     rows = _rows(file, check)
     _line, header = next(rows, (1, ()))
     if check.errors or not check.header(header):
         raise RegisterInvalid(check.errors)
-    await store.begin_import(tx)
     lines = 0
     entries = check.entries(rows)
     while batch := list(islice(entries, BATCH_MAX)):
         lines += len(batch)
         if not check.errors:
-            await store.stage(tx, [_staged(entry) for entry in batch])
+            await store.stage(connection, [_staged(entry) for entry in batch])
         progress(lines)
     if not check.errors:
         missing = check.missing_parents()
-        check.unknown_parents(await store.unknown_codes(tx, missing) if missing else [])
+        check.unknown_parents(await store.unknown_codes(connection, missing) if missing else [])
     if check.errors:
         raise RegisterInvalid(check.errors)
-    new, renewed = await store.take_over(tx)
-    posts = await _add_standard_posts(tx) if with_posts else 0
+    return lines
+
+
+async def _take_over(connection: Tx, lines: int, now: datetime, actor: Actor, *, with_posts: bool) -> Imported:
+    new = renewed = posts = 0
     version = None
-    if new or renewed or posts:
-        details = {"lines": lines, "new": new, "changed": renewed, "posts": posts}
-        version = await changed(tx, actor, "register.imported", now, details=details)
+    parts = await store.all_staged(connection, TAKEN_AT_ONCE_MAX)
+    for number, (first, last) in enumerate(parts, start=1):
+        async with connection.transaction():
+            added, changed_here = await store.take_over(connection, first, last)
+            made = await _add_standard_posts(connection, (first, last)) if with_posts else 0
+            new, renewed, posts = new + added, renewed + changed_here, posts + made
+            if number == len(parts) and (new or renewed or posts):
+                details = {"lines": lines, "new": new, "changed": renewed, "posts": posts}
+                version = await changed(connection, actor, "register.imported", now, details=details)
+            elif added or changed_here or made:
+                await bump_version(connection)  # whoever remembers places by the version must not miss these, should we end here
     return Imported(lines, new, renewed, posts, version)
 
 
@@ -98,11 +129,11 @@ async def coverage(tx: Tx) -> Coverage:
     )
 
 
-async def _add_standard_posts(tx: Tx) -> int:
+async def _add_standard_posts(tx: Tx, staged: tuple[str, str]) -> int:
     made = 0
     for level in LEVELS:
         for position, role in enumerate(STANDARD_POSTS.get(level, ()), start=1):
-            made += await store.add_standard_posts(tx, level, POST_ROLES[role], position)
+            made += await store.add_standard_posts(tx, level, POST_ROLES[role], position, staged)
     return made
 
 

@@ -11,23 +11,39 @@ BULK_TIMEOUT_S = 600.0
 TIMEOUT_S = 10.0
 
 
-async def begin_import(tx: Tx) -> None:
-    """A place for the rows of a register until all of them are known to be right; an hour at most for the whole import."""
-    await tx.execute("SET LOCAL statement_timeout = '600s'", timeout=TIMEOUT_S)
-    await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '600s'", timeout=TIMEOUT_S)
-    await tx.execute(
-        """
-        CREATE TEMP TABLE incoming (code text, name text, level text, parent_code text, zone text, pinyin text, initials text)
-        ON COMMIT DROP
-        """,
+async def begin_import(connection: Tx) -> None:
+    """A place, in this session only, for the rows of a register until all of them are known to be right."""
+    await connection.execute(
+        "CREATE TEMP TABLE incoming (code text, name text, level text, parent_code text, zone text, pinyin text, initials text)",
         timeout=TIMEOUT_S,
     )
 
 
-async def stage(tx: Tx, rows: Sequence[tuple[str | None, ...]]) -> None:
-    await tx.copy_records_to_table(
+async def end_import(connection: Tx) -> None:
+    await connection.execute("DROP TABLE IF EXISTS incoming", timeout=TIMEOUT_S)
+
+
+async def stage(connection: Tx, rows: Sequence[tuple[str | None, ...]]) -> None:
+    await connection.copy_records_to_table(
         "incoming", records=rows, columns=("code", "name", "level", "parent_code", "zone", "pinyin", "initials"), timeout=BULK_TIMEOUT_S
     )
+
+
+async def all_staged(connection: Tx, rows_max: int) -> list[tuple[str, str]]:
+    """The staged rows as ranges of codes (both ends belong to them), each of at most `rows_max`, parents before children."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = '600s'", timeout=TIMEOUT_S)
+        await connection.execute("CREATE INDEX ON incoming (code)", timeout=BULK_TIMEOUT_S)
+        await connection.execute("ANALYZE incoming", timeout=BULK_TIMEOUT_S)
+        rows = await connection.fetch(
+            """
+            SELECT min(code) AS first, max(code) AS last
+            FROM (SELECT code, (row_number() OVER (ORDER BY code) - 1) / $1 AS part FROM incoming) AS numbered GROUP BY part ORDER BY 1
+            """,
+            rows_max,
+            timeout=BULK_TIMEOUT_S,
+        )
+    return [(row["first"], row["last"]) for row in rows]
 
 
 async def unknown_codes(tx: Tx, codes: Sequence[str]) -> list[str]:
@@ -40,40 +56,43 @@ async def unknown_codes(tx: Tx, codes: Sequence[str]) -> list[str]:
     return [row["code"] for row in rows]
 
 
-async def take_over(tx: Tx) -> tuple[int, int]:
-    """Puts the staged rows into the register; answers how many are new and how many changed."""
-    await tx.execute("ANALYZE incoming", timeout=BULK_TIMEOUT_S)
+async def take_over(tx: Tx, first: str, last: str) -> tuple[int, int]:
+    """Puts the staged rows from `first` to `last` into the register; answers how many are new and how many changed."""
     changed = await tx.execute(
         """
         UPDATE directory.divisions d
         SET name = i.name, level = i.level, parent_code = i.parent_code, pinyin = i.pinyin, initials = i.initials
         FROM incoming i
-        WHERE i.code = d.code
+        WHERE i.code = d.code AND i.code BETWEEN $1 AND $2
           AND (i.name, i.level, i.parent_code, i.pinyin, i.initials) IS DISTINCT FROM (d.name, d.level, d.parent_code, d.pinyin, d.initials)
         """,
+        first,
+        last,
         timeout=BULK_TIMEOUT_S,
     )
     new = await tx.execute(
         """
         INSERT INTO directory.divisions (code, name, level, parent_code, zone, pinyin, initials)
-        SELECT code, name, level, parent_code, zone, pinyin, initials FROM incoming ORDER BY code
-        ON CONFLICT (code) DO NOTHING
+        SELECT code, name, level, parent_code, zone, pinyin, initials FROM incoming
+        WHERE code BETWEEN $1 AND $2 ORDER BY code ON CONFLICT (code) DO NOTHING
         """,
+        first,
+        last,
         timeout=BULK_TIMEOUT_S,
     )
     return _count(new), _count(changed)
 
 
-async def add_standard_posts(tx: Tx, level: str, role: PostRole, position: int) -> int:
-    """The post `role` at every staged division of `level` that has none at that position yet; answers how many."""
+async def add_standard_posts(tx: Tx, level: str, role: PostRole, position: int, staged: tuple[str, str]) -> int:
+    """The post `role` at every division of `level` in the range `staged` that has none at that position yet; answers how many."""
     done = await tx.execute(
         """
         INSERT INTO directory.posts (post_id, division_code, role, tier, title_zh, title_en, position)
         SELECT md5('tocsin-post:' || code || ':' || $2::text || ':' || $6::integer::text)::uuid, code, $2, $3, $4, $5, $6::integer
-        FROM incoming WHERE level = $1
+        FROM incoming WHERE level = $1 AND code BETWEEN $7 AND $8
         ON CONFLICT DO NOTHING
         """,
-        level, role.code, role.tier, role.zh, role.en, position,
+        level, role.code, role.tier, role.zh, role.en, position, *staged,
         timeout=BULK_TIMEOUT_S,
     )  # fmt: skip
     return _count(done)
