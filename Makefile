@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PORT ?= 8000
 
-.PHONY: help run demo-day test check format bench doctor lock install browser kafka deploy-tools wrk clean
+.PHONY: help run demo-day test check format bench doctor lock install browser kafka deploy-tools national wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
