@@ -84,19 +84,18 @@ class KafkaConsumer:
         client, self._client = self._client, None
         if client is None:
             return
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+        with contextlib.suppress(Exception):
             await self._commit(client)
         self._done.clear()
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await client.stop()
+        await _end(client)
 
     async def _drain(self) -> Drained:
         client = await self._joined()
         try:
             async with asyncio.timeout(FETCH_S):
                 fetched = await client.getmany(timeout_ms=self._poll_ms, max_records=self.subscription.batch_max)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except Exception as error:  # aiokafka hands on whatever its tasks met, as uvloop's RuntimeError for a connection that was closed
+            log.warning("kafka.client_failed", group=self.subscription.group, error=type(error).__name__, reason=str(error)[:200])
             await self.close()
             raise NoKafka(type(error).__name__) from error
         if not fetched:
@@ -158,7 +157,7 @@ class KafkaConsumer:
             return
         try:
             await self._commit(client)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             # A rebalance is under way, or a broker is away: what is read again is known by its id.
             log.info("kafka.offsets_not_committed", group=self.subscription.group, error=type(error).__name__)
         self._committed_s = self._clock.elapsed_s()
@@ -190,10 +189,8 @@ class KafkaConsumer:
             async with asyncio.timeout(START_S):
                 await client.start()
         except BaseException as error:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(STOP_S):
-                    await client.stop()
-            if isinstance(error, KafkaError | OSError | TimeoutError):
+            await _end(client)
+            if isinstance(error, Exception):
                 raise NoKafka(type(error).__name__) from error
             raise
         self._client = client
@@ -221,11 +218,31 @@ class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is n
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - the library's shape
         client = self._consumer._client  # noqa: SLF001 - one thing in two classes, because the library wants a listener
         if client is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            with contextlib.suppress(Exception):
                 await self._consumer._commit(client)  # noqa: SLF001
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         log.info("kafka.assigned", group=self._consumer.subscription.group, partitions=len(assigned))
+
+
+async def _end(client: AIOKafkaConsumer) -> None:
+    """Stops a client; one that does not stop in time is torn from the group: its heartbeats alone would keep its partitions from others."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(STOP_S):
+            await client.stop()
+            return
+    coordinator = client._coordinator  # noqa: SLF001 - there is no other way to be sure
+    tasks = [getattr(coordinator, name, None) for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")]
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(STOP_S):
+            await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+            await client._fetcher.close()  # noqa: SLF001 - as above
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(STOP_S):
+            await client._client.close()  # noqa: SLF001 - as above
 
 
 def _letter(record: Any) -> Letter | None:
