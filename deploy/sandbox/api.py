@@ -91,7 +91,7 @@ class TwilioApi:
         page = _number(query.get("Page"), 0, 10_000)
         page_size = max(_number(query.get("PageSize"), PAGE_SIZE, PAGE_SIZE_MAX), 1)
         wanted = _Filter(query.get("To"), query.get("From"), _sent_range(dict(query)))
-        matching = (message for message in self._phones.newest_first() if wanted.matches(message))
+        matching = (message for message in self._phones.newest_first(query.get("To")) if wanted.matches(message))
         found: list[Message] = []
         for at, message in enumerate(matching):
             if at > (page + 1) * page_size:

@@ -95,9 +95,10 @@ class Phones:
         phone = self._phones.get(number)
         return iter(phone.messages if phone else ())
 
-    def newest_first(self) -> Iterator[Message]:
-        """All messages, the newest first."""
-        return reversed(self._by_sid.values())
+    def newest_first(self, number: str | None = None) -> Iterator[Message]:
+        """The messages of that phone, or all where it is no phone's number, the newest first."""
+        phone = self._phones.get(number) if number else None
+        return reversed(phone.messages) if phone else reversed(self._by_sid.values())
 
     def active(self, after_change: int = 0) -> Iterator[Phone]:
         """The phones that changed after change number `after_change`, the most recently active first."""
