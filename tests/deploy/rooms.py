@@ -1,6 +1,7 @@
 """What each service answers when it is a process of its own: read from the applications as they are assembled."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.routing import BaseRoute, Route
@@ -8,9 +9,10 @@ from starlette.routing import BaseRoute, Route
 from deploy.embedded import SERVICES, sandbox_settings
 from libs.clock import FakeClock
 from libs.crypto import KeyRing
+from libs.events import Bus
 from libs.events.postgres import PostgresBus
 from libs.service import Context
-from libs.service.assembly import assemble
+from libs.service.assembly import Assembly, assemble
 from libs.settings import CommonSettings
 from tests.support.world import MASTER_KEYS, MONDAY_NOON, SECRETS
 
@@ -26,20 +28,26 @@ def sampled(path: str) -> str:
     return "/".join(SAMPLE if part.startswith("{") else part for part in parts)
 
 
-async def paths(database_url: str, var_dir: Path) -> dict[str, set[str]]:
-    """The paths of each service, as samples: without those that every process has, and without static files."""
-    clock = FakeClock(MONDAY_NOON)
+@asynccontextmanager
+async def alone(room: str, database_url: str, var_dir: Path, bus: Bus | None = None) -> AsyncIterator[Assembly]:
+    """A service as it is in a process of its own, on a clock that stands."""
     context = Context(
-        clock=clock,
+        clock=FakeClock(MONDAY_NOON),
         settings=CommonSettings(database_url=database_url, public_base_url="http://tocsin.test", var_dir=var_dir),
         keyring=KeyRing.parse(MASTER_KEYS),
         database_url=database_url,
-        bus=PostgresBus(database_url),
+        bus=bus or PostgresBus(database_url),
         given={"notifier": sandbox_settings(SECRETS, "http://sandbox.test")},
     )
+    async with assemble(context, [SERVICES[room]]) as assembly:
+        yield assembly
+
+
+async def paths(database_url: str, var_dir: Path) -> dict[str, set[str]]:
+    """The paths of each service, as samples: without those that every process has, and without static files."""
     found = {}
-    for name, build in SERVICES.items():
-        async with assemble(context, [build]) as assembly:
+    for name in SERVICES:
+        async with alone(name, database_url, var_dir) as assembly:
             (service,) = assembly.services
             own = {path for router in service.routers for path in _paths(router.routes)}
             found[name] = {sampled(path) for path in own if path not in OF_EACH_PROCESS}
