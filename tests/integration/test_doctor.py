@@ -12,6 +12,7 @@ import pytest
 from deploy.doctor import PROMISES, cli, doctor_job, examination, examine, queries
 from deploy.doctor import job as job_module
 from deploy.doctor.job import OK, VIOLATIONS
+from deploy.doctor.lag import lags_of
 from libs.db import Tx
 from libs.i18n import use_locale
 
@@ -234,15 +235,19 @@ async def test_the_round_sets_gauges_and_says_what_is_broken(busy: "World", monk
 async def test_what_is_printed(busy: "World"):
     await busy.fetch(f"UPDATE router.cases SET owner_post_id = NULL WHERE case_id = {OPEN_CASE}")
     async with busy.db.connection() as connection:
+        lags = await lags_of(connection, busy.context.settings)
         with use_locale("zh_CN"):
-            chinese = cli._text(await examine(connection, busy.clock.now()))
+            chinese = cli._text(await examine(connection, busy.clock.now()), lags)
         with use_locale("en"):
             findings = await examine(connection, busy.clock.now())
-            english = cli._text(findings)
+            english = cli._text(findings, lags)
     assert "2  违反" in chinese
     assert "有1项承诺被违反。" in chinese
     assert "2  BROKEN" in english
     assert "1 of 2 open cases rest on nobody" in english
-    document = json.loads(cli._document(findings))
+    document = json.loads(cli._document(findings, lags))
     assert document["ok"] is False
+    assert set(document["lag"]["log"]) == {"audit", "intake.progress", "notifier", "router"}
+    assert not any(lag for shards in document["lag"]["log"].values() for lag in shards.values())
+    assert "log    router" in english
     assert document["promises"] == json.loads(json.dumps([asdict(finding) for finding in findings]))
