@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,8 @@ _NAMED = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }  # fmt: skip
 _TABLE = re.compile(r'(?:dumping contents of table|processing data for table) "([^"]+)"')
+_COMPLAINT = re.compile(r"\b(error|fatal|failed):", re.IGNORECASE)
+COMPLAINTS_MAX = 10
 _HEAD_BYTES = 65_536
 _NOT_BEFORE_17 = b"SET transaction_timeout = 0;\n"
 """Said by pg_restore whatever the server knows."""
@@ -104,20 +106,21 @@ def load(url: str, major: int, file: Path, say: Say) -> None:
     assert writing.stdin is not None
     said, failed = _Listener(reading.stderr, say), _Listener(writing.stderr, say)
     try:
-        head = reading.stdout.read(_HEAD_BYTES)
-        writing.stdin.write(head.replace(_NOT_BEFORE_17, b"", 1) if major < 17 else head)
-        shutil.copyfileobj(reading.stdout, writing.stdin, 1 << 20)
+        with reading.stdout as script, writing.stdin as psql:
+            head = script.read(_HEAD_BYTES)
+            psql.write(head.replace(_NOT_BEFORE_17, b"", 1) if major < 17 else head)
+            shutil.copyfileobj(script, psql, 1 << 20)
+            if reading.wait():
+                writing.kill()  # a part of it is nothing: what psql was given so far is rolled back
     except BrokenPipeError:
         reading.kill()  # psql has stopped: it says why
     except BaseException:
-        writing.kill()  # what it was given so far is rolled back
+        writing.kill()
         reading.kill()
         raise
-    if reading.wait():
-        writing.kill()
-    else:
-        writing.stdin.close()
-    if writing.wait() or reading.returncode:
+    finally:
+        codes = reading.wait(), writing.wait()
+    if any(codes):
         raise BackupError(failed.last_words() or said.last_words() or _("PostgreSQL's programs gave no reason"))
 
 
@@ -195,10 +198,11 @@ class _Listener:
         self._thread.join(timeout=PROGRAM_S)
         return self._complaints[0] if self._complaints else ""
 
-    def _hear(self, said: Iterable[bytes], say: Say) -> None:
-        for raw in said:
-            line = raw.decode(errors="replace").strip()
-            if table := _TABLE.search(line):
-                say(f"  {table[1]}")
-            elif re.search(r"\b(error|fatal|FATAL|ERROR|failed):", line) and len(self._complaints) < PROGRAM_S:
-                self._complaints.append(line)
+    def _hear(self, said: IO[bytes], say: Say) -> None:
+        with said:
+            for raw in said:
+                line = raw.decode(errors="replace").strip()
+                if table := _TABLE.search(line):
+                    say(f"  {table[1]}")
+                elif _COMPLAINT.search(line) and len(self._complaints) < COMPLAINTS_MAX:
+                    self._complaints.append(line)
