@@ -36,6 +36,7 @@ async def test_one_trace_leads_through_kafka_to_the_sms(demo_database_url: str, 
         async with exporting(settings_for(collector), "tocsin-test"):
             await send(world, f"00-{TRACE}-{SPAN}-01")
             await settled(world)
+        figures = (await world.http.get("/metrics")).text
         for consumer in world.assembly.consumers:
             await consumer.close()
     spans = collector.of_trace(TRACE)
@@ -55,3 +56,5 @@ async def test_one_trace_leads_through_kafka_to_the_sms(demo_database_url: str, 
             "process tocsin.report.received.v1",
             "POST /v1/reports",
         ]
+    assert 'tocsin_bus_relay_backlog{shard="0"}' in figures
+    assert 'tocsin_bus_lag{group="router",partition="3"}' in figures
