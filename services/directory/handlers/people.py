@@ -11,7 +11,7 @@ from libs.db import Tx
 from libs.directory.model import Rank
 from libs.directory.phones import normalise_phone
 from libs.directory.read import Directory, contact_aad
-from libs.directory.roles import POST_ROLES
+from libs.directory.roles import POST_ROLES, role_named
 from libs.errors import Conflict, Invalid, NotFound
 from libs.events import new_id
 from libs.i18n import gettext as _
@@ -36,18 +36,18 @@ async def add_post(
     now: datetime,
     actor: Actor,
 ) -> UUID:
-    """A new post behind the others of its division; the role's own titles unless others are given."""
-    known = POST_ROLES.get(role)
+    """A new post behind the others of its division, with its role's own titles unless others are given; `role` is any name of the role."""
+    known = role_named(role)
     if known is None:
         raise Invalid("unknown_role", _("There is no role of this name. Known: %(roles)s", roles=", ".join(POST_ROLES)), field="role")
     if await directory.division(tx, division_code) is None:
         raise Invalid("unknown_division", _("This division code is not in the register."), field="division_code")
     titles = check_title(title_zh or known.zh, "title_zh"), check_title(title_en or known.en, "title_en")
     position = await store.last_position(tx, division_code) + 1
-    made = post_id(division_code, role, position)
+    made = post_id(division_code, known.code, position)
     if not await store.add_post(tx, post_id=made, division_code=division_code, role=known, titles=titles, position=position):
         raise Conflict("post_exists", _("Somebody else has just added this post."))
-    await changed(tx, actor, "post.added", now, division_code=division_code, subject_id=made, details={"role": role})
+    await changed(tx, actor, "post.added", now, division_code=division_code, subject_id=made, details={"role": known.code})
     return made
 
 

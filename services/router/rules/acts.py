@@ -230,12 +230,13 @@ def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
 
 
 def _recall_others(draft: Draft, taken: Assignment | None) -> None:
-    """Tells those who have not answered that they need not come; for grade I everybody keeps coming."""
+    """Tells those who have not answered that they need not come; for grade I everybody keeps coming, and so does who has a duty beside."""
     if not draft.recalls:
         return
+    keep = {post.post_id for post in draft.route.posts if post.role in draft.policy.recipient_roles}
     recalled: set[UUID] = {taken.officer_id} if taken else set()
     for one in draft.case.assignments:
-        if one.answer is Answered.TOLD and one is not taken:
+        if one.answer is Answered.TOLD and one is not taken and one.post_id not in keep:
             draft.answer(one, Answered.RECALLED)
             if one.officer_id not in recalled:
                 recalled.add(one.officer_id)

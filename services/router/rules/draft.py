@@ -4,7 +4,7 @@ The movements that several decisions share stand here: telling somebody, becomin
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -37,6 +37,7 @@ from services.router.rules.ladder import (
     last_resort,
     next_seat,
     seat_at,
+    seat_of,
     supervisors,
     tiers_at,
     told_at_opening,
@@ -165,11 +166,22 @@ class Draft:
         self.fan_out("fan_out" if assigning == "opened" else assigning)
 
     def fan_out(self, assigning: Assigning) -> None:
-        """Tells the rungs that the grade names, apart from those who know already; who was told not to come does not."""
+        """Tells the rungs that the grade names and the policy's recipients."""
+        tiers = told_at_opening(self.policy.grades[self.case.grade].fan_out, self.tiers)
+        self._tell((seat_at(self.policy, self.route, tier, self.case.ruled_out) for tier in tiers), assigning)
+        self.tell_recipients(assigning)
+
+    def tell_recipients(self, assigning: Assigning) -> None:
+        """Tells those whom the policy names beside the rungs."""
+        if self.policy.recipients:
+            roles = self.policy.told_beside(mandatory=self.case.mandatory)
+            self._tell((seat_of(self.route, role, self.case.ruled_out) for role in roles), assigning)
+
+    def _tell(self, seats: Iterable[Seat | None], assigning: Assigning) -> None:
+        """Tells those who do not know already; who was told not to come does not."""
         knowing = {one.officer_id for one in self.case.assignments if one.answer is not Answered.RECALLED}
         window = next((one for one in self.case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
-        for tier in told_at_opening(self.policy.grades[self.case.grade].fan_out, self.tiers):
-            seat = seat_at(self.policy, self.route, tier, self.case.ruled_out)
+        for seat in seats:
             if seat is None or seat.officer_id in knowing:
                 continue
             knowing.add(seat.officer_id)

@@ -45,10 +45,15 @@ def told_at_opening(fan_out: FanOut, tiers: tuple[Tier, ...]) -> tuple[Tier, ...
 
 
 def seat_at(policy: Policy, route: Route, tier: Tier, without: Collection[UUID] = _NOBODY) -> Seat | None:
-    """The accountable post of a rung: the first by order that has a reachable holder, and the first such holder."""
-    roles = policy.roles[tier]
+    """The accountable post of a rung: of the first role in the policy's order that has a reachable holder, and the first such holder."""
+    seats = (seat_of(route, role, without, tier=tier) for role in policy.roles[tier])
+    return next((seat for seat in seats if seat), None)
+
+
+def seat_of(route: Route, role: str, without: Collection[UUID] = _NOBODY, *, tier: Tier | None = None) -> Seat | None:
+    """The post of a role that is nearest to the place, and the first by its order, with a reachable holder; on `tier`, if given."""
     for post in route.posts:
-        if post.tier is tier and post.role in roles:
+        if post.role == role and (tier is None or post.tier is tier):
             officer_id = holder_of(post, without)
             if officer_id is not None:
                 return Seat(post, officer_id)

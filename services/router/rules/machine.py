@@ -202,6 +202,8 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
         case.steps_done = {**case.steps_done, Step.POLICE_LINKED: report.received_at}
     if rank < state.grade.rank:
         change_grade(draft, list(Grade)[rank - 1], reason)
+    elif case.mandatory and not state.mandatory and case.status is not Status.NEEDS_PLACING:
+        draft.tell_recipients("fan_out")
     return draft.outcome()
 
 

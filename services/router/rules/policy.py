@@ -8,8 +8,19 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
+from libs.directory.roles import POST_ROLES
 from libs.terms import Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, Due, OfficeHours, WorkCalendar, due
 
@@ -46,6 +57,16 @@ Period = Annotated[str, StringConstraints(pattern=r"^P\d+[DWMY]$|^PT\d+[HM]$")]
 """A span named by law in months or years, shown and recorded but not counted."""
 Source = Annotated[str, StringConstraints(min_length=2, max_length=200)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _known_role(value: str) -> str:
+    if value not in POST_ROLES:
+        msg = f"is not a role that a post can have; those are {', '.join(POST_ROLES)}"
+        raise ValueError(msg)
+    return value
+
+
+Role = Annotated[str, AfterValidator(_known_role), WithJsonSchema({"type": "string", "enum": list(POST_ROLES)})]
 ClockTime = Annotated[time, BeforeValidator(lambda value: time.fromisoformat(value) if isinstance(value, str) else value)]
 
 
@@ -128,16 +149,49 @@ class RungRule(Strict):
 
     tier: Tier
     name: Text
-    roles: Annotated[tuple[str, ...], Field(min_length=1)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+
+
+class When(StrEnum):
+    """On which cases recipients are told."""
+
+    ALWAYS = "always"
+    MANDATORY = "mandatory"
+    """Where a situation of mandatory reporting was reported (OPINION2020 art 4)."""
+
+
+class Recipients(Strict):
+    """Posts that are told at once beside the rungs, whatever the grade's fan-out: those whom a founding document names as receivers.
+
+    They may answer like anybody who was told. They have a duty of their own, so they are never told that they need not come.
+    """
+
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    when: When = When.ALWAYS
+    src: Source
+
+
+class Alias(Text):
+    """What a role is called here."""
+
+    src: Source
+
+
+class MonthlyReport(Strict):
+    """On which day of each month a place reports its work, and to whom."""
+
+    day: Annotated[int, Field(ge=1, le=28)]
+    to: Role
+    src: Source
 
 
 class Supervise(Strict):
-    """督办, above the top rung: `roles` are told at once, then `rounds` more times, each a top-rung window later.
+    """督办, above the top rung: the posts of `roles` are told at once, then `rounds` more times, each a top-rung window later.
 
     `review`: an open case without any deadline left is supervised again this much later, so that none is ever forgotten.
     """
 
-    roles: Annotated[tuple[str, ...], Field(min_length=1)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     rounds: Annotated[int, Field(ge=0, le=10)]
     review: Duration
     src: Source
@@ -199,10 +253,14 @@ class Binding(Strict):
     division: Annotated[str, StringConstraints(pattern=r"^\d{0,15}$")]
     since: date
     until: date | None = None
+    src: Source | None = None
 
 
 class Policy(Strict):
-    """A versioned set of response rules. A case keeps the policy and version that it was opened under."""
+    """A versioned set of response rules. A case keeps the policy and version that it was opened under.
+
+    `oversight`: tiers above the ladder that watch over it and are never climbed to. `aliases`: what a role is called here.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
     version: Annotated[int, Field(ge=1)]
@@ -212,6 +270,8 @@ class Policy(Strict):
     office_hours: tuple[tuple[ClockTime, ClockTime], ...] = ()
     ladder: Annotated[tuple[RungRule, ...], Field(min_length=1)]
     oversight: tuple[Tier, ...] = ()
+    recipients: tuple[Recipients, ...] = ()
+    aliases: dict[Role, Alias] = {}
     supervise: Supervise
     grades: dict[Grade, GradeRules]
     situations: dict[Situation, SituationRule]
@@ -221,6 +281,7 @@ class Policy(Strict):
     second_report: SecondReport
     remind_at: Annotated[tuple[Fraction, ...], Field(max_length=4)]
     feedback: Feedback
+    monthly_report: MonthlyReport | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -236,6 +297,8 @@ class Policy(Strict):
             yield f"situations: {', '.join(sorted(missing_situations))} missing"
         if any(TIER_ORDER[higher] <= TIER_ORDER[lower] for lower, higher in pairwise(self.tiers)):
             yield "ladder: rungs must stand from the lowest tier to the highest, each once"
+        if below := [tier for tier in self.oversight if TIER_ORDER[tier] <= TIER_ORDER[self.tiers[-1]]]:
+            yield f"oversight: {', '.join(below)} does not lie above the ladder, whose top is {self.tiers[-1]}"
         for grade, rules in self.grades.items():
             if unbounded := [tier for tier in self.tiers if tier not in rules.ack_windows]:
                 yield f"grades.{grade}.ack_windows: {', '.join(unbounded)} missing"
@@ -265,9 +328,20 @@ class Policy(Strict):
         return f"{self.id}@{self.version}"
 
     @cached_property
-    def roles(self) -> dict[Tier, frozenset[str]]:
-        """The roles that answer on each rung."""
-        return {rung.tier: frozenset(rung.roles) for rung in self.ladder}
+    def roles(self) -> dict[Tier, tuple[str, ...]]:
+        """The roles that answer on each rung, the first ones first."""
+        return {rung.tier: rung.roles for rung in self.ladder}
+
+    @cached_property
+    def recipient_roles(self) -> tuple[str, ...]:
+        """Every role that is told of some cases beside the rungs."""
+        return tuple(dict.fromkeys(role for one in self.recipients for role in one.roles))
+
+    def told_beside(self, *, mandatory: bool) -> Iterator[str]:
+        """The roles to tell beside the rungs, in the policy's order."""
+        for one in self.recipients:
+            if one.when is When.ALWAYS or mandatory:
+                yield from one.roles
 
     @cached_property
     def _hours(self) -> OfficeHours | None:

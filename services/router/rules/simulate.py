@@ -87,16 +87,18 @@ def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai
     levels = {length: level for level, length in CODE_LENGTHS.items()}
     codes = ancestor_codes(division_code)
     divisions = tuple(Division(code, code, levels[len(code)], parent, zone) for code, parent in zip(codes, (*codes[1:], None), strict=True))
-    roles = [role for rung in policy.ladder for role in rung.roles] + [*policy.supervise.roles, DISPATCH_DESK]
+    roles = [role for rung in policy.ladder for role in rung.roles]
+    roles += [*policy.recipient_roles, *policy.supervise.roles, DISPATCH_DESK]
     posts: list[Post] = []
     for division in divisions:
         for role in dict.fromkeys(roles):
             known = POST_ROLES.get(role)
             wide = role == DISPATCH_DESK and division is divisions[0] and division.level in _WIDE
             if known and (known.level == division.level or wide):
+                names = policy.aliases.get(role, known)
                 holder = Holder(uuid5(NAMESPACE_OID, f"{role} {division.code} holder"), "primary", reachable=True)
                 post_id = uuid5(NAMESPACE_OID, f"{role} {division.code}")
-                posts.append(Post(post_id, division.code, role, known.tier, known.zh, known.en, len(posts), (holder,)))
+                posts.append(Post(post_id, division.code, role, known.tier, names.zh, names.en, len(posts), (holder,)))
     return Route(divisions[0], divisions, tuple(posts), 0)
 
 

@@ -21,6 +21,35 @@ def test_the_nearest_ancestor_wins() -> None:
     assert BOOK.in_force("", NOW).id == "national"
 
 
+@pytest.mark.parametrize(
+    ("place", "policy"),
+    [
+        ("410103001001", "zhengzhou_2014"),  # 二七区: a pilot area of Z25
+        ("410182101", "zhengzhou_2014"),  # 荥阳市
+        ("410122208", "zhengzhou_2014"),  # 中牟县
+        ("410105560", "zhengzhou_2014"),  # 如意湖 of 郑东新区
+        ("410105001", "national"),  # 金水区 itself is no pilot area
+        ("4101", "national"),
+        ("500112023001", "xiantao_2021"),
+        ("500112022", "national"),  # the next street of the same district
+        ("530111402", "guandu_2022"),
+    ],
+)
+def test_each_preset_is_in_force_in_its_own_place(place, policy) -> None:
+    assert BOOK.in_force(place, NOW).id == policy
+
+
+def test_a_template_is_in_force_nowhere_until_a_file_binds_it(tmp_path: Path) -> None:
+    assert all(policy.bind for policy in BOOK.policies if policy.id != "mca_2014")
+    assert BOOK.get("mca_2014", 1).bind == ()  # type: ignore[union-attr]
+    (tmp_path / "here.yaml").write_text(
+        "extends: mca_2014\nid: here\nversion: 1\nbind: [{division: '3301', since: 2026-01-01}]\n", encoding="utf-8"
+    )
+    book = load_book([tmp_path])
+    assert book.in_force("330101001", NOW).tiers[-1] is Tier.CITY
+    assert book.in_force("3302", NOW).id == "national"
+
+
 def test_a_policy_is_in_force_from_its_first_day_in_the_divisions_zone() -> None:
     new_year_in_shenzhen = datetime(2021, 12, 31, 16, 0, tzinfo=UTC)
     assert BOOK.in_force("440304", new_year_in_shenzhen).id == "futian_2022"
@@ -52,6 +81,29 @@ def test_futian_has_the_numbers_of_the_sources() -> None:
     assert (policy.supervise.roles, policy.supervise.rounds) == (("district_office", "procurator"), 3)
 
 
+def test_presets_differ_by_what_their_documents_say_and_share_the_numbers() -> None:
+    tiers = {policy.id: " ".join(policy.tiers) for policy in BOOK.policies}
+    assert tiers == {
+        "national": "community street district",
+        "zhengzhou_2014": "community street district",
+        "xiantao_2021": "grid community street",
+        "guandu_2022": "community street district",
+        "futian_2022": "community street district",
+        "mca_2014": "community street district city",
+    }
+    national = BOOK.get("national")
+    assert all(policy.grades == national.grades for policy in BOOK.policies)  # type: ignore[union-attr] # no founding document gives a window
+    beside = {policy.id: [(one.roles, str(one.when)) for one in policy.recipients] for policy in BOOK.policies if policy.recipients}
+    assert beside == {
+        "zhengzhou_2014": [(("street_officer", "police_station"), "always")],  # Z01
+        "xiantao_2021": [(("community_officer", "street_civil_office", "police_station"), "always")],  # X02
+        "guandu_2022": [(("police_station",), "mandatory")],  # G08
+    }
+    report = BOOK.get("zhengzhou_2014").monthly_report  # type: ignore[union-attr]
+    assert report is not None
+    assert (report.day, report.to) == (15, "district_office")  # Z16
+
+
 @pytest.mark.parametrize("text", ["PT0S", "PT10M", "PT1H", "PT24H", "PT72H", "P5D", "P15D", "PT1H30M"])
 def test_durations_read_back(text) -> None:
     assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)
@@ -63,7 +115,8 @@ def test_lengths_that_are_none_are_refused(text) -> None:
         parse_duration(text)
 
 
-RUNG = "  - {{tier: {}, name: {{zh: 某, en: S}}, roles: [a]}}\n"
+STREET = "  - {tier: street, name: {zh: 街, en: S}, roles: [street_officer]}\n"
+COMMUNITY = "  - {tier: community, name: {zh: 社, en: C}, roles: [community_officer]}\n"
 START = "extends: national\nid: mine\nversion: 1\n"
 
 
@@ -85,16 +138,25 @@ START = "extends: national\nid: mine\nversion: 1\n"
         (START + "grades:\n  I:\n    steps:\n      acknowledge: {d: PT1H, src: default}\n", "acknowledge has no step deadline"),
         (START + "grades:\n  V: {}\n", "mine.yaml:5: grades.V: Input should be 'I', 'II', 'III' or 'IV'"),
         (
-            START + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [a]}\n  - {tier: community}\n",
+            START + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [street_officer]}\n  - {tier: community}\n",
             "mine.yaml:6: ",
         ),
-        (
-            START
-            + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [a]}\n  - {tier: community, name: {zh: 社, en: C}, roles: [b]}\n",
-            "rungs must stand from the lowest",
-        ),
+        (START + "ladder:\n" + STREET + COMMUNITY, "rungs must stand from the lowest"),
         (START + "bind: [{division: futian, since: 2022-01-01}]\n", "mine.yaml:4: bind.0.division"),
         (START + "supervise: {roles: [], rounds: 3}\n", "mine.yaml:4: supervise.roles"),
+        (
+            START + "supervise:\n  roles: [mayor]\n",
+            "mine.yaml:5: supervise.roles.0: is not a role that a post can have; those are grid_worker",
+        ),
+        (START + "recipients:\n  - {roles: [mayor], src: default}\n", "mine.yaml:5: recipients.0.roles.0: is not a role"),
+        (START + "recipients:\n  - {roles: [police_station]}\n", "mine.yaml:5: recipients.0.src: is missing"),
+        (
+            START + "recipients:\n  - {roles: [police_station], when: nights, src: default}\n",
+            "mine.yaml:5: recipients.0.when: Input should be",
+        ),
+        (START + "aliases: {mayor: {zh: 市长, en: Mayor, src: default}}\n", "mine.yaml:4: aliases.mayor: is not a role"),
+        (START + "monthly_report: {day: 31, to: district_office, src: default}\n", "mine.yaml:4: monthly_report.day: Input should be less"),
+        (START + "oversight: [street]\n", "oversight: street does not lie above the ladder, whose top is district"),
     ],
 )
 def test_a_wrong_file_is_named_with_line_and_reason(tmp_path: Path, text, complaint) -> None:
