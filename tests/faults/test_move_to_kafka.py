@@ -33,6 +33,8 @@ DONE, UNSENT, UNREAD_AT_STOP = 12, 20, 12
 """Reports before the move: dealt with, waiting for a gateway that takes nothing, and not read by anybody yet."""
 SETTLE_S = 60
 COMMAND_S = 120
+BUSY_MACHINE_S = 5
+"""How late a deadline may be noticed where everything runs at once; the move itself takes longer."""
 PATIENT = {"TOCSIN_TWILIO_RETRY_GIVE_UP_S": "600"}
 """With a gateway that is busy for as long as the move takes."""
 BUSY = {"items": [{"http_status": 429, "error_code": 20429}]}
@@ -68,8 +70,8 @@ async def test_a_running_system_moves_to_kafka_and_back_and_nothing_is_lost(kafk
             await settled(url)
             due = await a_deadline_comes(url, besides=[overdue])
             await everything_goes_on(system, moved, storms)
-            assert await missed(url, overdue) > 1  # fired at once, and recorded as late
-            assert await missed(url, due) <= 1
+            assert await missed(url, overdue) > BUSY_MACHINE_S  # fired at once, and recorded as late
+            assert await missed(url, due) < BUSY_MACHINE_S
             storms.append(await stopped_in_the_middle(system, moved, seed=7))
 
         kafka = dict(moved.environment)
