@@ -141,9 +141,13 @@ def _append(batch: Any, letter: Letter) -> bool:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(KafkaError, OSError, TimeoutError, asyncio.CancelledError):
+    """Ends it without waiting for what it could not deliver: that is sent again, by another."""
+    with contextlib.suppress(Exception):
         async with asyncio.timeout(DISCARD_S):
+            producer._message_accumulator.fail_all(NotPublished("thrown away"))  # noqa: SLF001 - else it would go on trying
             await producer.stop()
             return
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        await producer.client.close()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(DISCARD_S):
+            await producer._sender.close()  # noqa: SLF001 - as above
+            await producer.client.close()
