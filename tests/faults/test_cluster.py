@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from libs.clock import SystemClock
 from tests.faults.cluster import plan
+from tests.faults.cluster.cores import Cores
 from tests.faults.cluster.drain import at_rest, drained
 from tests.faults.cluster.logs import complaints
 from tests.faults.cluster.plan import Fault, Outcome
@@ -29,7 +30,7 @@ LONG = REPORTS > 5000
 DRAINED_S = 10.0
 """B10."""
 GIVE_UP_S = 90.0
-PER_SECOND = float(os.environ.get("FAULT_PER_SECOND", "20"))
+PER_SECOND = float(os.environ.get("FAULT_PER_SECOND", "20" if LONG else "10"))
 pytestmark = on_kafka
 
 
@@ -83,6 +84,8 @@ async def suffer(system: ClusterSystem, fault: Fault, start_s: float) -> Outcome
     """Lets one fault happen, and measures what it takes to come over it."""
     since = SystemClock().now() - timedelta(minutes=3)
     at_s = time.monotonic()
+    postmaster = system.postgres.pid
+    cores = Cores([postmaster] if postmaster else [])
     await fault.act(system, fault)
     mended_s = time.monotonic()
     outcome = Outcome(at_s - start_s, fault.name, fault.victim, mended_s - at_s)
@@ -93,6 +96,6 @@ async def suffer(system: ClusterSystem, fault: Fault, start_s: float) -> Outcome
             outcome.ready_s = time.monotonic() - mended_s
 
     (outcome.drained_s, first, outcome.last), _ = await asyncio.gather(drained(system, since, timeout_s=GIVE_UP_S), back())
-    outcome.backlog = str(first)
+    outcome.backlog, outcome.others = str(first), cores.of_others()
     print(f"{outcome}")  # noqa: T201 - as above
     return outcome

@@ -191,5 +191,7 @@ class Outcome:
     down_s: float
     ready_s: float = 0.0
     drained_s: float = 0.0
+    others: float = 0.0
+    """Cores that other work on this machine kept busy meanwhile."""
     backlog: str = ""
     last: str = ""
