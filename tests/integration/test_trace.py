@@ -144,9 +144,9 @@ async def test_a_collector_that_hangs_slows_nobody_and_keeps_nobody(world: World
             stopped_s = time.perf_counter()
         stopping_s = time.perf_counter() - stopped_s
         assert collector.asked == 1
-    assert sorted(took_s)[15] < 0.25
-    assert max(took_s) < 2
-    assert stopping_s < 2
+    assert sorted(took_s)[15] < 1
+    assert max(took_s) < 10  # of the 30 s that an export waits
+    assert stopping_s < 10
     assert counted("dropped") > dropped
     assert len(await world.phones()) >= 30
 
