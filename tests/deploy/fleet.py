@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +67,29 @@ def of_chart(values: dict[str, Any]) -> Plan:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The image in a folder: its working folder, and the Python with its packages."""
+
+    app: Path
+    python: Path
+
+
+def unpack(folder: Path) -> Unpacked:
+    """Lays out the image below `folder`."""
+    return Unpacked(image.lay_out(folder), image.packages(folder / "packages"))
+
+
+@dataclass
 class Contained(Process):
     """A process in the working folder of the image."""
+
+    place: Path = Path()
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
-                list(self.arguments), cwd=self.log.parent / "app", env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                list(self.arguments), cwd=self.place, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
 
@@ -82,6 +98,7 @@ class Fleet:
     """Everything that runs."""
 
     folder: Path
+    image: Unpacked
     plan: Plan
     places: dict[str, str]
     door: Nginx
@@ -97,16 +114,27 @@ class Fleet:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         own = {"PORT": str(port), "TOCSIN_VAR_DIR": str(self.folder / name)}
         environment = {**container.environment, **self.places, **own, "TOCSIN_PUBLIC_BASE_URL": self.url, **kept}
-        return Contained(tuple(image.interpreter(list(container.command))), environment, self.folder / f"{name}.log")
+        return Contained(
+            tuple(image.interpreter(container.command, self.image.python)), environment, self.folder / f"{name}.log", place=self.image.app
+        )
 
-    async def step(self, name: str) -> str:
-        """Runs a container to its end; answers what it said."""
-        process = self.process(self.plan.containers(0)[name], name, 0)
+    async def step(self, name: str) -> None:
+        """Runs a container to its end."""
+        code, said = await self.command(self.plan.containers(0)[name])
+        assert code == 0, said
+
+    async def command(self, container: Container) -> tuple[int, str]:
+        """Runs a command in a container; answers its exit code and what it said."""
+        process = self.process(container, f"{container.name}-{len(container.command)}", 0)
         process.start()
         assert process.running is not None
-        code = await asyncio.to_thread(process.running.wait, STEP_S)
-        assert code == 0, process.last_words()
-        return process.last_words()
+        return await asyncio.to_thread(process.running.wait, STEP_S), process.last_words()
+
+    async def well(self) -> bool:
+        """Whether `tocsin doctor`, called in a container of the audit, finds every promise kept."""
+        audit = self.plan.containers(0)["audit"]
+        code, _said = await self.command(replace(audit, command=(*image.read().entrypoint, "doctor")))
+        return code == 0
 
     async def start(self, ports: Mapping[str, list[int]]) -> None:
         """Starts every service on its ports, and waits until each is ready."""
@@ -131,7 +159,7 @@ class Fleet:
     async def healthy(self, container: Container, port: int) -> bool:
         """What the healthcheck or the probes say about a process on `port`."""
         if container.healthcheck is not None:
-            command = image.interpreter(list(container.healthcheck))
+            command = image.interpreter(container.healthcheck, self.image.python)
             return (await asyncio.to_thread(attempt, *command, environment={"PORT": str(port)})).returncode == 0
         assert container.probes
         try:
@@ -166,16 +194,15 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(plan: Plan, places: Mapping[str, str], ports: Mapping[str, list[int]]) -> AsyncIterator[Fleet]:
+async def fleet(unpacked: Unpacked, plan: Plan, places: Mapping[str, str], ports: Mapping[str, list[int]]) -> AsyncIterator[Fleet]:
     """The door, the virtual phones, and a fleet that is yet to be started."""
     folder = Path(tempfile.mkdtemp(prefix="tocsin-fleet-"))
     upstreams = {room: ",".join(f"127.0.0.1:{port}" for port in taken) for room, taken in ports.items()}
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        image.lay_out(folder)
         door = await stack.enter_async_context(nginx.running(upstreams, site=plan.site, command=plan.nginx_command))
         phones = free_port()
-        made = Fleet(folder, plan, {**places, **CHEAP_PASSWORDS}, door, f"http://127.0.0.1:{phones}")
+        made = Fleet(folder, unpacked, plan, {**places, **CHEAP_PASSWORDS}, door, f"http://127.0.0.1:{phones}")
         made.places["TOCSIN_TWILIO_API_BASE_URL"] = made.sandbox_url
         trusting = {**os.environ, "SSL_CERT_FILE": str(door.certificate)}
         sandbox = Process(("-m", "tests.support.process", str(phones), f"{made.url}/v1/twilio/inbound"), trusting, folder / "sandbox.log")
@@ -191,11 +218,14 @@ def written(folder: Path) -> dict[str, int]:
 
 
 def complaints(process: Contained) -> list[dict[str, Any]]:
-    """The errors in its log: not those of the Kafka client, which complains of every group that a new cluster has yet to make."""
+    """The errors in its log.
+
+    Not those of the Kafka client, which complains of every group that a new cluster has yet to make; nor those of the doctor, who looks
+    at what waits before anybody has begun to work: he is asked in the end.
+    """
     found = []
     for line in process.log.read_text("utf-8", errors="replace").splitlines():
         with contextlib.suppress(ValueError):
             found.append(json.loads(line))
     records = [one for one in found if isinstance(one, dict)]
-    assert records, "it logs records"
-    return [one for one in records if one["level"] in ("error", "critical") and not one["logger"].startswith("aiokafka")]
+    return [one for one in records if one["level"] in ("error", "critical") and not one["logger"].startswith(("aiokafka", "doctor"))]

@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from compileall import compile_dir
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.deploy.tools import DEPLOY, ROOT
+from tests.deploy.tools import DEPLOY, ROOT, run
 
 _INSTRUCTION = re.compile(r"^([A-Z]+)\s+(.*)$", re.DOTALL)
 _PAIR = re.compile(r"([A-Z_]+)=(\"[^\"]*\"|\S+)")
@@ -106,7 +107,18 @@ def lay_out(folder: Path) -> Path:
     return place
 
 
-def interpreter(command: list[str]) -> list[str]:
-    """A command of the image, with the Python that runs the tests."""
-    assert command[0] == "python", command
-    return [sys.executable, *command[1:]]
+def packages(folder: Path) -> Path:
+    """A virtual environment with what the image has, and nothing of what tests have; answers its Python."""
+    uv = (sys.executable, "-m", "uv", "--quiet")
+    run(*uv, "venv", "--python", sys.executable, str(folder))
+    python = folder / "bin/python"
+    options = ("--python", str(python), "--require-hashes", "--only-binary", ":all:", "--compile-bytecode")
+    run(*uv, "pip", "sync", *options, str(ROOT / "requirements/runtime.txt"))
+    return python
+
+
+def interpreter(command: Iterable[str], python: Path) -> list[str]:
+    """A command of the image, with another Python."""
+    first, *rest = command
+    assert first == "python", command
+    return [str(python), *rest]

@@ -12,7 +12,7 @@ import pytest
 from deploy.demo.directory import DemoAccess
 from tests.deploy import fleet
 from tests.deploy.chart import OPEN, PLAIN
-from tests.deploy.fleet import ROOMS, Fleet
+from tests.deploy.fleet import ROOMS, Fleet, Unpacked
 from tests.support.kafka import kafka_servers, on_kafka
 from tests.support.postgres import fresh_database
 from tests.support.process import free_port, until
@@ -21,6 +21,12 @@ from tests.support.world import SMALLEST_REPORT
 __all__ = ["kafka_servers"]
 
 TOLD_S = 60
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    """The image, laid out once."""
+    return fleet.unpack(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def kafka_places(request: pytest.FixtureRequest) -> dict[str, str]:
     ],
 )
 async def test_a_report_becomes_an_answered_sms(
-    request: pytest.FixtureRequest, empty_database_url: str, source: str, twice: tuple[str, ...]
+    request: pytest.FixtureRequest, unpacked: Unpacked, empty_database_url: str, source: str, twice: tuple[str, ...]
 ):
     plan = fleet.of_compose() if source == "compose" else fleet.of_chart(OPEN if source == "chart" else PLAIN)
     places = {
@@ -60,8 +66,8 @@ async def test_a_report_becomes_an_answered_sms(
         **(kafka_places(request) if plan.bus == "kafka" else {}),
     }
     ports = {room: [free_port() for _ in range(2 if room in twice else 1)] for room in ROOMS}
-    async with fleet.fleet(plan, places, ports) as made:
-        before = fleet.written(made.folder / "app")
+    async with fleet.fleet(unpacked, plan, places, ports) as made:
+        before = fleet.written(unpacked.app)
         await made.step("migrate")
         if plan.bus == "kafka":
             await made.step("topics")
@@ -72,12 +78,13 @@ async def test_a_report_becomes_an_answered_sms(
         async with _client(made) as client:
             await _report_and_answer(made, client, access)
             await _staff_sees_it(client, access)
+        await until(made.well, "the doctor finds every promise kept", timeout_s=TOLD_S)
         stopped = await made.stop()
         assert set(stopped.values()) == {0}, stopped
         for container, port, process in made.processes:
             assert not await made.healthy(container, port)
             assert not fleet.complaints(process), process.last_words()
-        assert fleet.written(made.folder / "app") == before  # nothing was written where a container may not write
+        assert fleet.written(unpacked.app) == before  # nothing was written where a container may not write
 
 
 def _client(made: Fleet) -> aiohttp.ClientSession:

@@ -54,9 +54,10 @@ def test_only_what_runs_goes_into_the_image():
 
 def test_the_command_works_in_the_image(tmp_path: Path):
     place = image.lay_out(tmp_path)
+    python = image.packages(tmp_path / "packages")
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     described = image.read()
-    shown = attempt(*image.interpreter(described.entrypoint), "--help", cwd=place, environment=described.environment)
+    shown = attempt(*image.interpreter(described.entrypoint, python), "--help", cwd=place, environment=described.environment)
     assert shown.returncode == 0, shown.stderr
     assert "migrate" in shown.stdout
     assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before  # its file system is read-only
