@@ -1,5 +1,7 @@
 """The town of tests/unit/router/town.py in a real database, and a router desk on a fake clock."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,6 +10,7 @@ import orjson
 from libs.clock import FakeClock
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Database, Tx
+from libs.directory.model import Division, Post
 from libs.directory.read import Directory
 from libs.events import Event, new_event
 from libs.events.catalogue import ReportReceived
@@ -21,12 +24,17 @@ KEYRING = KeyRing.parse("1:" + "A" * 43 + "=")
 
 
 async def settle_town(tx: Tx, *, without: tuple[str, ...] = (), away: tuple[str, ...] = ()) -> None:
-    """Divisions, posts, officers, contacts, holdings."""
-    for one in reversed(DIVISIONS):
+    """The town's divisions, posts, officers, contacts, holdings."""
+    await people(tx, DIVISIONS, town(without=without, away=away).posts, T0)
+
+
+async def people(tx: Tx, divisions: Iterable[Division], posts: Iterable[Post], since: datetime) -> None:
+    """Places, and who sits where in them."""
+    for one in sorted(divisions, key=lambda division: division.code):
         await tx.execute(
             "INSERT INTO directory.divisions VALUES ($1, $2, $3, $4, $5, '', '')", one.code, one.name, one.level, one.parent_code, one.zone
         )
-    for post in town(without=without, away=away).posts:
+    for post in posts:
         await tx.execute(
             "INSERT INTO directory.posts VALUES ($1, $2, $3, $4, $5, $6, $7)",
             post.post_id,
@@ -43,7 +51,7 @@ async def settle_town(tx: Tx, *, without: tuple[str, ...] = (), away: tuple[str,
                 holder.officer_id,
                 holder.reachable,
                 post.division_code,
-                T0,
+                since,
             )
             await tx.execute(
                 "INSERT INTO directory.contacts VALUES ($1, $2, 'sms', $3, $4, 1, true, NULL)",
@@ -58,7 +66,7 @@ async def settle_town(tx: Tx, *, without: tuple[str, ...] = (), away: tuple[str,
                 post.post_id,
                 holder.officer_id,
                 holder.rank,
-                T0,
+                since,
             )
 
 
