@@ -19,6 +19,7 @@ LEAST: dict[str, Any] = {
     "existingSecret": "tocsin-secrets",
     "kafka": {"bootstrapServers": "kafka-0.kafka:9092,kafka-1.kafka:9092"},
     "ingress": {"tlsSecret": "tocsin-tls"},
+    "gateway": {"trustedProxies": ["10.0.0.0/8"]},
 }
 """What must be given."""
 EVERYTHING: dict[str, Any] = {
@@ -34,13 +35,21 @@ EVERYTHING: dict[str, Any] = {
         "postgresTo": [{"ipBlock": {"cidr": "10.1.2.3/32"}}],
         "kafkaTo": [{"podSelector": {"matchLabels": {"app": "kafka"}}}],
     },
+    "traces": {"endpoint": "http://collector.tracing:4318", "sampleRatio": 0.1, "headersFromSecret": True},
     "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
     "podAnnotations": {"example.org/c": "d"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
     "tolerations": [{"key": "dedicated", "operator": "Exists"}],
 }
 """Every switch thrown."""
-PLAIN: dict[str, Any] = {**LEAST, "bus": "postgres", "kafka": {}, "ingress": {"enabled": False}, "networkPolicy": {"enabled": False}}
+PLAIN: dict[str, Any] = {
+    **LEAST,
+    "bus": "postgres",
+    "kafka": {},
+    "ingress": {"enabled": False},
+    "networkPolicy": {"enabled": False},
+    "gateway": {},
+}
 """The bus in PostgreSQL, nothing around it."""
 OPEN: dict[str, Any] = {**LEAST, "kafka": {"bootstrapServers": "kafka:9092", "securityProtocol": "PLAINTEXT"}}
 VALUES: dict[str, dict[str, Any]] = {"least": LEAST, "everything": EVERYTHING, "postgres": PLAIN, "plaintext": OPEN}
@@ -53,6 +62,7 @@ SECRETS = {
     "twilio-from-number": "+860019999998",
     "kafka-username": "tocsin",
     "kafka-password": "a-password-of-the-tests",
+    "otlp-headers": "authorization=of-the-tests",
 }
 """What the Secret holds."""
 

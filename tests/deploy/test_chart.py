@@ -8,10 +8,17 @@ import pytest
 import yaml
 
 from libs.clock import FakeClock
+from libs.events.kafka.settings import KafkaSettings
+from libs.settings import CommonSettings
+from libs.trace.settings import TraceSettings
+from services.audit.settings import AuditSettings
+from services.directory.settings import DirectorySettings
 from services.intake.consumers import SUBSCRIPTIONS as INTAKE_HEARS
+from services.intake.settings import IntakeSettings
 from services.notifier.consumers import subscription as notifier_hears
+from services.notifier.settings import NotifierSettings
 from services.router.consumers import GROUP as ROUTER_HEARS
-from tests.deploy import chart, image
+from tests.deploy import chart, compose, image
 from tests.deploy.chart import CHART, EVERYTHING, LEAST, OLDEST, PLAIN, VALUES
 from tests.deploy.tools import DEPLOY, attempt, run, schemas, tool
 from tests.support.world import MONDAY_NOON
@@ -66,6 +73,8 @@ def test_kubeconform_would_see_what_is_wrong():
         ("kafka.bootstrapServers", "", "kafka.bootstrapServers"),
         ("kafka.bootstrapServers", "kafka", "bootstrapServers"),
         ("ingress.tlsSecret", "", "ingress.tlsSecret"),
+        ("gateway.trustedProxies", [], "gateway.trustedProxies"),
+        ("gateway.trustedProxies", ["everybody"], "trustedProxies"),
         ("services.router.autoscaling", {"enabled": True, "min": 2, "max": 17, "lagPerReplica": 500}, "services.router.autoscaling.max"),
         ("services.rooter", {"kind": "Deployment", "replicas": 1}, "rooter"),
         ("services.intake.env", {"PATH": "/"}, "PATH"),
@@ -97,9 +106,26 @@ def test_no_secret_is_in_a_value_and_none_is_made():
     assert not chart.of_kind(EVERYTHING, "Secret")
     for name, pod in chart.pods(EVERYTHING).items():
         for variable in pod["containers"][0].get("env", []):
-            secret = any(word in variable["name"] for word in ("KEY", "TOKEN", "PASSWORD", "USERNAME", "DATABASE_URL", "SID"))
+            secret = any(word in variable["name"] for word in ("KEY", "TOKEN", "PASSWORD", "USERNAME", "DATABASE_URL", "SID", "HEADERS"))
             assert ("secretKeyRef" in variable.get("valueFrom", {})) is (secret or variable["name"] == "TOCSIN_TWILIO_FROM_NUMBER"), name
     assert "TOCSIN_TWILIO_AUTH_TOKEN" not in json.dumps(chart.pods(EVERYTHING)["router"])  # only who needs it
+
+
+def test_every_variable_is_one_that_tocsin_reads():
+    known = {
+        f"{settings.model_config['env_prefix']}{field}".upper()
+        for settings in (CommonSettings, KafkaSettings, TraceSettings, IntakeSettings, NotifierSettings, AuditSettings, DirectorySettings)
+        for field in settings.model_fields
+    }
+    told = {
+        variable
+        for containers in (chart.containers(EVERYTHING), compose.containers(compose.SECRETS))
+        for one in containers.values()
+        for variable in one.environment
+        if variable.startswith("TOCSIN_")
+    }
+    assert len(told) > 25
+    assert told <= known
 
 
 def test_no_pod_may_more_than_it_needs():
@@ -179,7 +205,7 @@ def test_steps_run_before_and_in_order():
 
 def test_everything_is_forbidden_but_what_is_needed():
     policies = {name.removeprefix("tocsin-"): one["spec"] for name, one in chart.of_kind(EVERYTHING, "NetworkPolicy").items()}
-    assert set(policies) == {"nothing", "dns", "gateway", "services", "stores", "sms"}
+    assert set(policies) == {"nothing", "dns", "gateway", "services", "stores", "sms", "traces"}
     assert policies["nothing"] == {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "tocsin", "app.kubernetes.io/instance": "tocsin"}},
         "policyTypes": ["Ingress", "Egress"],

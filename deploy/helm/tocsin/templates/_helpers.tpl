@@ -28,6 +28,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- if .Values.ingress.enabled }}
 {{- $_ := required "ingress.tlsSecret: the name of the Secret with the certificate" .Values.ingress.tlsSecret }}
+{{- if not .Values.gateway.trustedProxies }}
+{{- fail "gateway.trustedProxies: the networks of the ingress controller's pods; without them all reporters would share the bounds of one address" }}
+{{- end }}
 {{- end }}
 {{- end }}
 
