@@ -40,7 +40,7 @@ def schema() -> None:
     print(orjson.dumps(Policy.model_json_schema(), option=orjson.OPT_INDENT_2).decode())
 
 
-@app.command(help=_("Shows who would be told what, and when, if everybody stayed silent."))
+@app.command(help=_("Shows who would be told what, and when, if everybody stayed silent or did what --answer says."))
 def simulate(  # noqa: PLR0917 - each is an option with a name
     division: Annotated[str, typer.Option(help=_("Division code of the place."))],
     situation: Annotated[list[str] | None, typer.Option(help=_("A situation, e.g. MR4_ABUSE_INJURY; may be given several times."))] = None,
@@ -50,10 +50,15 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
     grade: Annotated[str, typer.Option(help=_("Pretend this grade: I, II, III or IV."))] = "",
     at: Annotated[str, typer.Option(help=_("When the report comes in, e.g. 2026-03-04T10:00:00+08:00; now by default."))] = "",
     policy: Annotated[str, typer.Option(help=_("Pretend this policy."))] = "",
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help=_("What somebody does: MINUTE:acknowledge|decline|STEP[:TIER], e.g. 12:acknowledge:street. May be repeated.")),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("As JSON."))] = False,
     assume: Annotated[bool, typer.Option(help=_("Pretend that somebody can be reached on every post; needs no database."))] = False,
 ) -> None:
     from libs.clock import SystemClock
+    from libs.errors import Invalid
     from libs.terms import AgeBand, Answer, Danger, Grade, Situation
     from services.router.handlers.policies import Question
     from services.router.rules.policy_files import PolicyFileError
@@ -68,42 +73,107 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
         at=moment,
         grade=_one_of(Grade, grade, "--grade") if grade else None,
         policy_id=policy or None,
+        replies=[_reply(one) for one in answer or ()],
     )
     if not division.isdigit() or len(division) not in {2, 4, 6, 9, 12, 15}:
         raise SettingsError("--division: " + _("%(code)s is not a division code", code=division))
     try:
-        answer = _assumed(question) if assume else asyncio.run(_asked(question))
+        found = _assumed(question) if assume else asyncio.run(_asked(question))
+    except PolicyFileError as error:
+        raise SettingsError(str(error)) from None
+    except Invalid as error:
+        raise SettingsError(f"--answer: {error.detail}") from None
+    if as_json:
+        print(orjson.dumps(found).decode())
+        return
+    print(f"{found['policy']['id']}@{found['policy']['version']}  {found['grade']}")
+    for line in found["timeline"]:
+        local = datetime.fromisoformat(line["at"]).astimezone(ZoneInfo(STANDARD_ZONE))
+        who = f"{line['tier'] or '':<9}  {line['post']}  {line['answer'] or line['step'] or ''}"
+        print(f"{local:%m-%d %H:%M:%S}  +{line['minute']:>8g} min  {line['action']:<9}  {who}")
+
+
+@app.command(help=_("Shows what policy AFTER would do differently from policy BEFORE: for which reports, and for whom."))
+def compare(  # noqa: PLR0917 - each is an option with a name
+    before: Annotated[str, typer.Argument(help=_("The id of a policy."))],
+    after: Annotated[str, typer.Argument(help=_("The id of a policy."))],
+    division: Annotated[str, typer.Option(help=_("Division code of the place whose people are told."))],
+    past: Annotated[int, typer.Option(min=0, max=2000, help=_("So many of the last reports, instead of sample reports."))] = 0,
+    shown: Annotated[int, typer.Option(min=0, max=2000, help=_("How many reports to show one by one."))] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help=_("As JSON."))] = False,
+) -> None:
+    from services.router.api.policy_models import comparison_out
+    from services.router.rules.policy_files import PolicyFileError
+
+    try:
+        found = comparison_out(asyncio.run(_compared(before, after, division, past)))
     except PolicyFileError as error:
         raise SettingsError(str(error)) from None
     if as_json:
-        print(orjson.dumps(answer).decode())
+        print(found.model_dump_json())
         return
-    print(f"{answer['policy']['id']}@{answer['policy']['version']}  {answer['grade']}")
-    for line in answer["timeline"]:
-        local = datetime.fromisoformat(line["at"]).astimezone(ZoneInfo(STANDARD_ZONE))
-        who = f"{line['tier'] or '':<9}  {line['post']}  {line['step'] or ''}"
-        print(f"{local:%m-%d %H:%M:%S}  +{line['minute']:>8g} min  {line['action']:<9}  {who}")
+    names = (f"{one.id}@{one.version}" for one in (found.before, found.after))
+    print(
+        " → ".join(names)
+        + "  "
+        + _("%(changed)s of %(reports)s reports would be treated differently.", changed=found.changed, reports=found.reports)
+    )
+    for what, count in found.counts.items():
+        print(f"  {what:<22} {count:>5}")
+    for report in found.items[:shown]:
+        local = report.at.astimezone(ZoneInfo(STANDARD_ZONE))
+        print(f"{local:%m-%d %H:%M}  {' '.join([*report.situations, *report.age_bands, *report.danger])}")
+        for change in report.changes:
+            print(f"    {change.what:<20} {change.before or '-'}  →  {change.after or '-'}")
+
+
+async def _compared(before: str, after: str, division: str, past: int) -> Any:
+    from deploy.embedded import connected
+    from deploy.terminal import settings_for
+    from libs.errors import TocsinError
+    from libs.events.catalogue import ReportReceived
+    from libs.i18n import current_locale
+    from services.router.handlers.policies import compared
+
+    desk = _desk()
+    async with connected(settings_for(), lambda line: print(line, file=sys.stderr)) as connection:
+        rows = await connection.fetch(_PAST, ReportReceived.event_type, division, past) if past else []
+        reports = [ReportReceived.model_validate(row["payload"]) for row in rows]
+        try:
+            return await compared(desk, connection, (before, after), division, at=None, locale=current_locale(), past=reports)
+        except TocsinError as error:
+            raise SettingsError(error.detail) from None
+
+
+_PAST = """
+SELECT payload FROM audit.ledger WHERE event_type = $1 AND payload ->> 'division_code' LIKE $2 || '%' ORDER BY seq DESC LIMIT $3
+"""
+
+
+def _desk() -> Any:
+    from libs.clock import SystemClock
+    from libs.crypto import KeyRing
+    from libs.directory.read import Directory
+    from services.router.handlers.desk import Desk
+    from services.router.rules.policy_files import load_calendar
+
+    keyring = KeyRing.parse(KeyRing.generate())  # nothing sealed is read
+    return Desk(Directory.under(keyring), _book(), load_calendar(), SystemClock())
 
 
 async def _asked(question: Any) -> dict[str, Any]:
     """With the people of the configured or embedded database; where there is none yet, everybody is assumed to be there."""
     from deploy.embedded import connected
     from deploy.terminal import settings_for
-    from libs.clock import SystemClock
-    from libs.crypto import BlindIndex, KeyRing, Sealer
-    from libs.directory.read import PHONE_INDEX, Directory
     from libs.errors import TocsinError
     from libs.i18n import current_locale
-    from services.router.handlers.desk import Desk
     from services.router.handlers.policies import simulated
-    from services.router.rules.policy_files import load_calendar
 
     settings = settings_for()
     if not settings.database_url and not (settings.var_dir / "postgres").exists():
         print(_("There is no database yet: assuming that somebody can be reached on every post."), file=sys.stderr)
         return _assumed(question)
-    keyring = KeyRing.parse(KeyRing.generate())  # nothing sealed is read
-    desk = Desk(Directory(BlindIndex(keyring, PHONE_INDEX), Sealer(keyring)), _book(), load_calendar(), SystemClock())
+    desk = _desk()
     async with connected(settings, lambda line: print(line, file=sys.stderr)) as connection:
         try:
             policy, given, lines = await simulated(desk, connection, question, current_locale())
@@ -128,7 +198,8 @@ def _assumed(question: Any) -> dict[str, Any]:
         raise SettingsError("--policy: " + _("%(name)s is not one of %(known)s", name=question.policy_id, known=known))
     report = hypothetical(question, question.at)
     route = assumed_route(policy, question.division_code)
-    lines = run(report, route, policy, load_calendar(), at_grade=question.grade, locale=current_locale())
+    locale = current_locale()
+    lines = run(report, route, policy, load_calendar(), at_grade=question.grade, locale=locale, replies=question.replies)
     return _answer(policy, question.grade or grade(facts_of(report), policy).grade, lines)
 
 
@@ -147,6 +218,7 @@ def _answer(policy: Any, grade: Any, lines: Any) -> dict[str, Any]:
                 "division_code": line.division_code,
                 "channel": line.channel,
                 "step": line.step,
+                "answer": line.answer,
             }
             for line in lines
         ],
@@ -160,6 +232,21 @@ def _book() -> Any:
 
     folder = load(RouterSettings).policies_dir
     return load_book([folder] if folder else [])
+
+
+def _reply(text: str) -> Any:
+    from libs.terms import Step, Tier
+    from services.router.rules.simulate import Reply
+
+    minute, _colon, rest = text.partition(":")
+    act, _colon, tier = rest.partition(":")
+    try:
+        after = float(minute)
+    except ValueError:
+        detail = _("%(text)s does not begin with a number of minutes, as 12:acknowledge:street does", text=text)
+        raise SettingsError("--answer: " + detail) from None
+    done: Any = act if act in {"acknowledge", "decline"} else _one_of(Step, act, "--answer")
+    return Reply(after, done, _one_of(Tier, tier, "--answer") if tier else None)
 
 
 def _one_of(kind: Any, text: str, option: str) -> Any:

@@ -226,3 +226,20 @@ async def test_the_stream_tells_of_changes(world: World) -> None:
                 seen.append(line)
                 break
     assert case["case_id"] in seen[0]
+
+
+async def test_answers_change_what_is_foretold_and_policies_are_compared_with_the_people_there(world: World) -> None:
+    question = {"division_code": COMMUNITY, "situations": ["MR4_ABUSE_INJURY"]}
+    taken = {**question, "answers": [{"minute": 10, "act": "acknowledge"}, {"minute": 20, "act": "on_site"}]}
+    timeline = (await world.http.post("/v1/policies/simulate", json=taken, headers=world.bearer)).json()["timeline"]
+    assert [(one["minute"], one["answer"]) for one in timeline if one["action"] == "answer"] == [(10, "acknowledge"), (20, "on_site")]
+    assert not [one for one in timeline if one["action"] == "escalate" and one["minute"] < 600]
+    nobody = {**question, "answers": [{"minute": 1, "act": "acknowledge", "tier": "city"}]}
+    refused = await world.http.post("/v1/policies/simulate", json=nobody, headers=world.bearer)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "answers")
+
+    pair = {"before": "national", "after": "futian_2022", "division_code": COMMUNITY}
+    same = (await world.http.post("/v1/policies/compare", json=pair, headers=world.bearer)).json()
+    assert (same["reports"], same["changed"]) == (192, 0)  # Futian's rungs are the nation's, with the people that Futian has
+    unknown = await world.http.post("/v1/policies/compare", json={**pair, "after": "nowhere"}, headers=world.bearer)
+    assert unknown.status_code == 422

@@ -1,20 +1,16 @@
 """What goes in and out. Field names are relied upon by others (DESIGN section 9)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.i18n import current_locale
-from libs.terms import AgeBand, Answer, CloseResult, Danger, DeclineReason, Grade, Situation, Step, Tier
-from services.router.handlers import words
-from services.router.handlers.policies import Preview, Question
+from libs.terms import CloseResult, DeclineReason, Grade, Step, Tier
 from services.router.handlers.views import View
 from services.router.rules.acts import RegradeReason, missing_to_close
 from services.router.rules.case import Answered, Kind, State, Status
-from services.router.rules.ladder import post_of
-from services.router.rules.policy import Policy
 
 Code = Annotated[str, Field(pattern=r"^[0-9]{2,15}$", examples=["440304001020"])]
 Word = Annotated[str, Field(max_length=60)]
@@ -143,106 +139,6 @@ class TakeOverIn(_Act):
     """Take the case from whoever has it."""
 
 
-class QuestionIn(BaseModel):
-    """A hypothetical report."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    division_code: Code
-    situations: Annotated[list[Situation], Field(max_length=16)] = []
-    categories: Annotated[list[Word], Field(max_length=30)] = []
-    danger: dict[Danger, Answer] = {}
-    age_bands: Annotated[list[AgeBand], Field(max_length=50)] = []
-    any_disability: Answer = Answer.UNKNOWN
-    harms: Annotated[list[Word], Field(max_length=30)] = []
-    settings: Annotated[list[Word], Field(max_length=30)] = []
-    at: AwareDatetime | None = Field(default=None, description="when it would come in; left out: now")
-    grade: Grade | None = Field(default=None, description="pretend this grade")
-    policy: Annotated[str, Field(max_length=40)] | None = Field(default=None, description="pretend this policy")
-
-    def question(self) -> Question:
-        """As the use cases take it."""
-        return Question(
-            self.division_code,
-            self.situations,
-            self.categories,
-            self.danger,
-            self.age_bands,
-            self.any_disability,
-            self.harms,
-            self.settings,
-            self.at,
-            self.grade,
-            self.policy,
-        )
-
-
-class ToldOut(BaseModel):
-    """Somebody who would be told at once."""
-
-    tier: Tier | None
-    post_id: UUID | None
-    post_title: str
-    division_name: str
-    channel: str
-    accountable: bool
-
-
-class DueOut(BaseModel):
-    """A deadline that would be armed."""
-
-    step: Step
-    due_at: datetime
-    provisional: bool
-
-
-class PreviewOut(BaseModel):
-    """What would happen at once."""
-
-    grade: Grade
-    grade_reason: str = Field(description="in the language of the request")
-    rule: str
-    mandatory: bool
-    departments: list[str]
-    needs_placing: bool
-    told: list[ToldOut]
-    accountable: ToldOut | None
-    deadlines: list[DueOut]
-    policy: PolicyRef
-
-
-class LineOut(BaseModel):
-    """One thing that would happen if everybody stayed silent."""
-
-    at: datetime
-    minute: float
-    action: str = Field(examples=["notify", "remind", "escalate", "deadline", "supervise"])
-    tier: Tier | None
-    post: str
-    post_id: UUID | None
-    division_code: str
-    channel: str | None
-    step: Step | None
-
-
-class SimulationOut(BaseModel):
-    """The whole timeline of a hypothetical report that nobody answers."""
-
-    grade: Grade
-    policy: PolicyRef
-    timeline: list[LineOut]
-
-
-class PolicyOut(BaseModel):
-    """A policy that is known here, with where and when it is in force."""
-
-    id: str
-    version: int
-    title: str
-    bind: list[dict[str, Any]]
-    policy: dict[str, Any] = Field(description="the whole policy, as its JSON Schema says")
-
-
 def case_out(view: View) -> CaseOut:
     """A case as the interface shows it."""
     case, owner = view.case, view.owner
@@ -293,46 +189,4 @@ def case_out(view: View) -> CaseOut:
         closed_at=case.closed_at,
         report_ids=list(view.report_ids),
         policy=PolicyRef(id=case.policy_id, version=case.policy_version),
-    )
-
-
-def preview_out(found: Preview) -> PreviewOut:
-    case = found.outcome.after
-    told: list[ToldOut] = []
-    for event in found.told:
-        post = post_of(found.route, event.post_id)
-        told.append(
-            ToldOut(
-                tier=event.tier,
-                post_id=event.post_id,
-                post_title=post.title(current_locale()) if post else "",
-                division_name=found.route.name_of(post.division_code) if post else "",
-                channel="sms",
-                accountable=event.accountable,
-            )
-        )
-    return PreviewOut(
-        grade=case.grade,
-        grade_reason=words.grade_reason(case.grade_reason),
-        rule=case.grade_reason,
-        mandatory=case.mandatory,
-        departments=list(found.grading.departments),
-        needs_placing=case.status is Status.NEEDS_PLACING,
-        told=told,
-        accountable=next((one for one in told if one.accountable), None),
-        deadlines=[
-            DueOut(step=one.step, due_at=one.due_at, provisional=one.provisional)
-            for one in sorted(case.deadlines, key=lambda one: one.due_at)
-        ],
-        policy=PolicyRef(id=found.policy.id, version=found.policy.version),
-    )
-
-
-def policy_out(policy: Policy, locale: str) -> PolicyOut:
-    return PolicyOut(
-        id=policy.id,
-        version=policy.version,
-        title=policy.title.of(locale),
-        bind=[binding.model_dump(mode="json") for binding in policy.bind],
-        policy=policy.model_dump(mode="json"),
     )

@@ -10,7 +10,19 @@ from libs.i18n import current_locale
 from libs.web import identity
 from libs.web.pagination import Page
 from libs.web.problems import responses
-from services.router.api.models import LineOut, PolicyOut, PolicyRef, PreviewOut, QuestionIn, SimulationOut, policy_out, preview_out
+from services.router.api.models import PolicyRef
+from services.router.api.policy_models import (
+    ComparisonIn,
+    ComparisonOut,
+    LineOut,
+    PolicyOut,
+    PreviewOut,
+    QuestionIn,
+    SimulationOut,
+    comparison_out,
+    policy_out,
+    preview_out,
+)
 from services.router.handlers import policies
 from services.router.handlers.desk import Desk
 from services.router.rules.policy import Policy
@@ -44,7 +56,7 @@ def router(desk: Desk, database: Database) -> APIRouter:
 
     @made.post("/v1/policies/simulate", responses=responses(400, 413, 415, 422))
     async def simulate(who: Reader, body: QuestionIn) -> SimulationOut:
-        """Everything that would happen if everybody stayed silent."""
+        """Everything that would happen if all did what `answers` say and stayed silent otherwise."""
         require(who, "policy.read")
         async with database.connection() as connection:
             policy, grade, lines = await policies.simulated(desk, connection, body.question(), current_locale())
@@ -53,5 +65,13 @@ def router(desk: Desk, database: Database) -> APIRouter:
             policy=PolicyRef(id=policy.id, version=policy.version),
             timeline=[LineOut.model_validate(line, from_attributes=True) for line in lines],
         )
+
+    @made.post("/v1/policies/compare", responses=responses(400, 413, 415, 422))
+    async def compare(who: Reader, body: ComparisonIn) -> ComparisonOut:
+        """What another policy would do differently with sample reports of a place: every situation, by day and by night."""
+        require(who, "policy.read")
+        async with database.connection() as connection:
+            pair = (body.before, body.after)
+            return comparison_out(await policies.compared(desk, connection, pair, body.division_code, at=body.at, locale=current_locale()))
 
     return made

@@ -14,12 +14,14 @@ from libs.terms import AgeBand, Answer, Channel, Danger, Grade, Situation
 from services.router.errors import NoPolicyThen, UnknownDivision
 from services.router.handlers.desk import Desk
 from services.router.rules.case import Moment, Outcome
+from services.router.rules.compare import Change, changes, samples
 from services.router.rules.grading import Grading, grade
 from services.router.rules.machine import facts_of, open_case
 from services.router.rules.policy import Policy
-from services.router.rules.simulate import Line, Numbered, simulate
+from services.router.rules.simulate import Line, Numbered, Reply, simulate
 
 NOWHERE = UUID(int=0)
+REPORTS_MAX = 2_000
 FARTHEST = timedelta(days=36_525)
 """How far from today one may ask: nobody writes policies for other centuries, and calendars end."""
 
@@ -39,6 +41,7 @@ class Question:
     at: datetime | None = None
     grade: Grade | None = None
     policy_id: str | None = None
+    replies: Sequence[Reply] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +68,77 @@ async def preview(desk: Desk, tx: Tx, question: Question) -> Preview:
 
 
 async def simulated(desk: Desk, tx: Tx, question: Question, locale: str) -> tuple[Policy, Grade, list[Line]]:
-    """Everything that would happen if all stayed silent."""
+    """Everything that would happen if all did what the question says, and were silent otherwise."""
     report, route, policy = await _setting(desk, tx, question)
     given = question.grade or grade(facts_of(report), policy).grade
-    return policy, given, simulate(report, route, policy, desk.calendar, at_grade=question.grade, locale=locale)
+    lines = simulate(report, route, policy, desk.calendar, at_grade=question.grade, locale=locale, replies=question.replies)
+    return policy, given, lines
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two policies would do differently: `changes` of each report that is not treated alike."""
+
+    before: Policy
+    after: Policy
+    reports: int
+    changes: tuple[tuple[ReportReceived, tuple[Change, ...]], ...]
+
+
+async def compared(
+    desk: Desk,
+    tx: Tx,
+    pair: tuple[str, str],
+    division_code: str,
+    *,
+    at: datetime | None,
+    locale: str,
+    past: Sequence[ReportReceived] = (),
+) -> Comparison:
+    """Both policies on `past` reports (at most REPORTS_MAX), or on samples of a place around `at`, with the people that are there now.
+
+    Raises `UnknownDivision`, and `Invalid` for unknown policies.
+    """
+    if await desk.directory.division(tx, division_code) is None:
+        raise UnknownDivision
+    reports = past or list(samples(division_code, _thinkable(desk, at)))
+    before, after = (_named(desk, policy_id) for policy_id in pair)
+    found: list[tuple[ReportReceived, tuple[Change, ...]]] = []
+    for report in reports[:REPORTS_MAX]:
+        route = await desk.route(tx, report.division_code)
+        changed = changes(report, (before, route), (after, route), desk.calendar, locale)
+        if changed:
+            found.append((report, changed))
+    return Comparison(before, after, len(reports[:REPORTS_MAX]), tuple(found))
+
+
+def _named(desk: Desk, policy_id: str) -> Policy:
+    policy = desk.book.get(policy_id)
+    if policy is None:
+        known = ", ".join(sorted({one.id for one in desk.book.policies}))
+        raise Invalid("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=known), field="policy")
+    return policy
 
 
 async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceived, Route, Policy]:
     if await desk.directory.division(tx, question.division_code) is None:
         raise UnknownDivision
     route = await desk.route(tx, question.division_code)
-    at = question.at or desk.clock.now()
-    if abs(at - desk.clock.now()) > FARTHEST:
-        raise NoPolicyThen
+    at = _thinkable(desk, question.at)
     try:
         policy = (
             desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(route.division.code, at, route.division.zone)
         )
     except LookupError as error:
         raise NoPolicyThen from error
-    if policy is None:
-        known = ", ".join(sorted({one.id for one in desk.book.policies}))
-        raise Invalid("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=known), field="policy")
-    return hypothetical(question, at), route, policy
+    return hypothetical(question, at), route, policy or _named(desk, question.policy_id or "")
+
+
+def _thinkable(desk: Desk, at: datetime | None) -> datetime:
+    now = desk.clock.now()
+    if at is not None and abs(at - now) > FARTHEST:
+        raise NoPolicyThen
+    return at or now
 
 
 def hypothetical(question: Question, at: datetime) -> ReportReceived:

@@ -3,17 +3,20 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from libs.directory.model import CODE_LENGTHS, Division, Holder, Post, Route, ancestor_codes
 from libs.directory.roles import DISPATCH_DESK, POST_ROLES
+from libs.errors import Invalid, TocsinError
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.events.envelope import EventData
-from libs.terms import Grade, Purpose, Step, Tier
+from libs.i18n import gettext as _
+from libs.terms import DeclineReason, Grade, Purpose, Step, Tier
+from services.router.rules import acts
 from services.router.rules.calendar import WorkCalendar
-from services.router.rules.case import CaseState, Kind, Moment
+from services.router.rules.case import CaseState, Kind, Moment, Outcome
 from services.router.rules.ladder import post_of
 from services.router.rules.machine import fire, open_case
 from services.router.rules.policy import Policy
@@ -21,7 +24,7 @@ from services.router.rules.policy import Policy
 ROUNDS_MAX = 500
 """A silent case comes to an end long before: a handful of windows, reminders and steps."""
 
-Action = Literal["notify", "remind", "escalate", "deadline", "supervise"]
+Action = Literal["notify", "remind", "escalate", "deadline", "supervise", "answer"]
 _ACTIONS: dict[Purpose, Action] = {
     Purpose.ASSIGN: "notify",
     Purpose.RECALL: "notify",
@@ -48,6 +51,16 @@ class Line:
     step: Step | None
     post_id: UUID | None
     division_code: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What somebody would do, `minute` minutes after the report: whoever was told on `tier`, or (None) who is responsible then."""
+
+    minute: float
+    act: Literal["acknowledge", "decline"] | Step
+    tier: Tier | None = None
 
 
 class Numbered:
@@ -66,20 +79,75 @@ class Numbered:
 
 
 def simulate(
-    report: ReportReceived, route: Route, policy: Policy, calendar: WorkCalendar, *, at_grade: Grade | None = None, locale: str = "zh_CN"
+    report: ReportReceived,
+    route: Route,
+    policy: Policy,
+    calendar: WorkCalendar,
+    *,
+    at_grade: Grade | None = None,
+    locale: str = "zh_CN",
+    replies: Sequence[Reply] = (),
 ) -> list[Line]:
-    """Who is told what, and when, if everybody stays silent, until nothing more happens but the weekly review of a forgotten case."""
-    moment = Moment(report.received_at, policy, route, calendar, Numbered())
+    """Who is told what, and when, if everybody does what `replies` say and is silent otherwise.
+
+    Ends when nothing more happens but the weekly review of a forgotten case. What is due at the instant of a reply comes before it.
+    Raises `Invalid` where a reply is impossible: nobody was told there, or the case is somebody else's by then.
+    """
+    t0 = report.received_at
+    moment = Moment(t0, policy, route, calendar, Numbered())
     outcome = open_case(report, moment, at_grade=at_grade)
-    lines = list(_lines(outcome.events, moment, report.received_at, locale))
+    lines = list(_lines(outcome.events, moment, t0, locale))
+    waiting = sorted(replies, key=lambda reply: reply.minute)
     for _round in range(ROUNDS_MAX):
         at = _next(outcome.after)
-        if at is None:
+        reply_at = t0 + timedelta(minutes=waiting[0].minute) if waiting else None
+        if at is None and reply_at is None:
             break
-        moment = replace(moment, now=max(at, moment.now))
-        outcome = fire(outcome.after, moment)
-        lines += _lines(outcome.events, moment, report.received_at, locale)
+        if reply_at is not None and (at is None or reply_at < at):
+            reply = waiting.pop(0)
+            moment = replace(moment, now=max(reply_at, moment.now))
+            outcome, line = _answered(outcome.after, reply, moment, t0, locale)
+            lines.append(line)
+        else:
+            assert at is not None, "one of the two is there"
+            moment = replace(moment, now=max(at, moment.now))
+            outcome = fire(outcome.after, moment)
+        lines += _lines(outcome.events, moment, t0, locale)
     return lines
+
+
+def _answered(state: CaseState, reply: Reply, moment: Moment, t0: datetime, locale: str) -> tuple[Outcome, Line]:
+    """What comes of a reply, and the line that tells of it."""
+    told = [one for one in state.assignments if reply.tier is None or one.tier is reply.tier]
+    owner = (state.owner_post_id, state.owner_officer_id)
+    who = next((one for one in told if (one.post_id, one.officer_id) == owner), told[0] if told and reply.tier else None)
+    if who is None:
+        detail = _("At minute %(minute)g nobody has been told who could answer.", minute=reply.minute)
+        raise Invalid("impossible_answer", detail, field="answers")
+    try:
+        if reply.act == "acknowledge":
+            outcome = acts.acknowledge(state, who.officer_id, moment, "workbench")
+        elif reply.act == "decline":
+            outcome = acts.decline(state, who.officer_id, DeclineReason.OTHER, moment, "workbench")
+        else:
+            outcome = acts.step_done(state, who.officer_id, reply.act, moment, "workbench", child_sighted=True)
+    except TocsinError as error:
+        detail = _("At minute %(minute)g this answer is not possible: %(why)s", minute=reply.minute, why=error.detail)
+        raise Invalid("impossible_answer", detail, field="answers") from None
+    post = post_of(moment.route, who.post_id)
+    step = Step.ACKNOWLEDGE if reply.act in {"acknowledge", "decline"} else Step(reply.act)
+    return outcome, Line(
+        at=moment.now,
+        minute=_minute(moment.now, t0),
+        action="answer",
+        tier=who.tier,
+        post=post.title(locale) if post else "",
+        channel=None,
+        step=step,
+        post_id=who.post_id,
+        division_code=post.division_code if post else "",
+        answer=str(reply.act),
+    )
 
 
 def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai") -> Route:
@@ -107,7 +175,7 @@ def _next(state: CaseState) -> datetime | None:
 
 
 def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: str) -> Iterator[Line]:
-    minute = round((moment.now - t0).total_seconds() / 60, 4)
+    minute = _minute(moment.now, t0)
     for event in events:
         if isinstance(event, NotificationRequested):
             action, channel = _ACTIONS[event.purpose], "sms"
@@ -118,7 +186,7 @@ def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: st
         post = post_of(moment.route, event.post_id)
         yield Line(
             at=moment.now,
-            minute=int(minute) if minute == int(minute) else minute,
+            minute=minute,
             action=action,
             tier=event.tier,
             post=post.title(locale) if post else "",
@@ -127,3 +195,8 @@ def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: st
             post_id=event.post_id,
             division_code=post.division_code if post else "",
         )
+
+
+def _minute(at: datetime, t0: datetime) -> float:
+    minute = round((at - t0).total_seconds() / 60, 4)
+    return int(minute) if minute == int(minute) else minute

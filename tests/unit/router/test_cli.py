@@ -92,3 +92,29 @@ def test_a_time_that_is_none_is_named() -> None:
 
 def test_the_schema_is_json() -> None:
     assert orjson.loads(run("schema").stdout)["title"] == "Policy"
+
+
+def test_answers_stop_the_climb_from_their_minute_on() -> None:
+    place = ("--division", "440304001020", "--situation", "MR4_ABUSE_INJURY")
+    answer = simulated(*place, "--answer", "35:acknowledge:street", "--answer", "100:on_site")
+    done = [(line["minute"], line["tier"], line["answer"]) for line in answer["timeline"] if line["action"] == "answer"]
+    assert done == [(35, "street", "acknowledge"), (100, "street", "on_site")]
+    escalated = [(line["minute"], line["tier"]) for line in answer["timeline"] if line["action"] == "escalate"]
+    assert escalated == [(30, "street"), (24 * 60, "district")]  # acknowledged, been there, and then never written up
+    assert not [line for line in answer["timeline"] if line["step"] == "on_site" and line["action"] == "deadline"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("5:acknowledge:district", "At minute 5 nobody has been told"),
+        ("x:acknowledge", "does not begin with a number of minutes"),
+        ("5:nonsense", "nonsense is not one of"),
+        ("5:close", "At minute 5 this answer is not possible"),
+    ],
+)
+def test_an_impossible_answer_is_named(answer: str, why: str) -> None:
+    found = run("simulate", "--division", "440304001020", "--situation", "MR4_ABUSE_INJURY", *AT, "--answer", answer)
+    assert isinstance(found.exception, SettingsError)
+    assert str(found.exception).startswith("--answer: ")
+    assert why in str(found.exception)
