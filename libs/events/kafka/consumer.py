@@ -21,7 +21,8 @@ from libs.events.kafka.settings import KafkaSettings
 from libs.log import get_logger
 
 POLL_S = 0.5
-COMMIT_EVERY_S = 0.2
+COMMIT_EVERY_S = 1.0
+"""Each commit is a write on a majority of the brokers; what is read again because of a late one is known by its id."""
 COMMIT_S = 5.0
 START_S = 10.0
 STOP_S = 3.0

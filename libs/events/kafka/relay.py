@@ -1,7 +1,7 @@
 """From the log to Kafka: one more consumer group of the log, which owns its shards as every group does.
 
 It sends, waits until Kafka has everything, and moves its cursors on in the same transaction. A relay that dies between the two sends again
-what the inboxes know already. Every process of every service may run one: they share the shards.
+what the inboxes know already. Every process of every service runs one: whichever comes first does the work.
 """
 
 from datetime import timedelta
@@ -14,6 +14,8 @@ from libs.events.reading import Reader
 from libs.events.relaying import RELAY
 from libs.jobs import Job, Tick
 
+LOCK_ID = 0x70C52
+"""One relay is at work at a time: others could not read what is committed while its transaction is open, and would only ask for it."""
 BATCH_MAX = 1000
 SHARDS_MAX = 16
 SOON = timedelta(milliseconds=5)
@@ -42,6 +44,8 @@ class Relay:
         # Who cannot reach Kafka leaves the log to others: a transaction that waits holds back what everybody may read.
         await self._publisher.ready()
         async with self._own.transaction() as tx:
+            if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK_ID):
+                return Tick()  # whoever is at work goes on until nothing is left
             rows = await self._reader.read(tx, BATCH_MAX, SHARDS_MAX)
             if rows:
                 await self._publisher.send(rows)
