@@ -13,20 +13,12 @@ from deploy.demo.directory import DemoAccess
 from tests.deploy import fleet
 from tests.deploy.chart import OPEN, PLAIN
 from tests.deploy.fleet import ROOMS, Fleet, Unpacked
-from tests.support.kafka import kafka_servers, on_kafka
+from tests.support.kafka import on_kafka
 from tests.support.postgres import fresh_database
 from tests.support.process import free_port, until
 from tests.support.world import SMALLEST_REPORT
 
-__all__ = ["kafka_servers"]
-
 TOLD_S = 60
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    """The image, laid out once."""
-    return fleet.unpack(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy import image
+from tests.deploy import fleet, image
+from tests.deploy.fleet import Unpacked
 from tests.deploy.image import Ignore
 from tests.deploy.tools import DEPLOY, ROOT, attempt, run, tool
 
@@ -57,15 +58,15 @@ def test_only_what_runs_goes_into_the_image():
         assert needed in inside
 
 
-def test_the_command_works_in_the_image(tmp_path: Path):
-    place = image.lay_out(tmp_path)
-    python = image.packages(tmp_path / "packages")
-    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+def test_the_command_works_in_the_image(unpacked: Unpacked):
+    before = fleet.written(unpacked.app)
     described = image.read()
-    shown = attempt(*image.interpreter(described.entrypoint, python), "--help", cwd=place, environment=described.environment)
+    shown = attempt(
+        *image.interpreter(described.entrypoint, unpacked.python), "--help", cwd=unpacked.app, environment=described.environment
+    )
     assert shown.returncode == 0, shown.stderr
     assert "migrate" in shown.stdout
-    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before  # its file system is read-only
+    assert fleet.written(unpacked.app) == before  # its file system is read-only
 
 
 def test_a_backup_can_be_made_where_there_is_no_server(tmp_path: Path):
