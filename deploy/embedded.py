@@ -161,13 +161,13 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def assembled(context: Context, embedding: Embedding, secrets: Secrets) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
+async def assembled(context: Context, embedding: Embedding, secrets: Secrets | None) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
     """The chosen services, and the sandbox beside them under /sandbox."""
     async with _assembled(context, [SERVICES[name] for name in embedding.services]) as assembly:
         jobs: tuple[Job, ...] = ()
         if "audit" in embedding.services:
             jobs += (doctor_job(context),)
-        if not embedding.sandbox:
+        if not embedding.sandbox or secrets is None:
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, assembly.jobs + jobs), None
             return
         sandbox = Sandbox(
@@ -209,7 +209,7 @@ async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: 
     except OSError as error:
         where, why = f"{settings.host}:{settings.port}", error.strerror
         raise SettingsError("PORT: " + _("%(where)s cannot be used (%(why)s); choose another with PORT=…", where=where, why=why)) from error
-    secrets = load_or_make(settings.var_dir)
+    secrets = load_or_make(settings.var_dir) if embedding.sandbox or embedding.demo else None
     async with database_for(settings, say) as url:
         say(_("Bringing the database up to date …"))
         applied = await migrate(url)
@@ -220,9 +220,9 @@ async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: 
             keyring=keyring_for(settings),
             database_url=url,
             bus=bus_for(settings, url),
-            given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if embedding.sandbox else {},
+            given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if secrets and embedding.sandbox else {},
         )
-        access = await _demo(context, secrets, say) if embedding.demo else None
+        access = await _demo(context, secrets, say) if secrets and embedding.demo else None
         async with exporting(tracing, _process_name(embedding)), assembled(context, embedding, secrets) as (assembly, sandbox):
             await _serve(assembly, listener, access, say, beside, phones=sandbox is not None)
 

@@ -15,6 +15,8 @@ from libs.service import Context, Job, Tick
 
 EVERY_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
+SETTLE_S = 30.0
+"""Where everything has just been started, what waited for that is no broken promise yet."""
 
 OK = Gauge("tocsin_promise_ok", "1 while the promise is kept, 0 when it is broken or could not be checked.", ["promise"])
 VIOLATIONS = Gauge("tocsin_promise_violations", "How many things break the promise; -1 when it could not be checked.", ["promise"])
@@ -23,11 +25,14 @@ EXAMINED = Gauge("tocsin_doctor_last_round_timestamp_seconds", "When the doctor 
 log = get_logger("doctor")
 
 
-def doctor_job(context: Context) -> Job:
-    """Examines the promises every minute with the login role, on a connection of its own."""
+def doctor_job(context: Context, *, settle_s: float = SETTLE_S) -> Job:
+    """Examines the promises every minute with the login role, on a connection of its own; first when the process has settled."""
+    not_before = context.clock.now() + timedelta(seconds=settle_s)
     pace = context.clock.speed if isinstance(context.clock, CatchUpClock) else 1.0
 
     async def round_() -> Tick:
+        if context.clock.now() < not_before:
+            return Tick(next_at=not_before)
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             context.database_url,
             timeout=CONNECT_TIMEOUT_S,

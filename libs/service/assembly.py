@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Annotated, Literal
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Query, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.staticfiles import StaticFiles
@@ -116,9 +117,9 @@ def _application(context: Context, services: Sequence[Service], own: Database, d
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["operations"], responses={503: {"description": "Something that is needed is missing; it is named."}})
-    async def readyz() -> Response:
-        """Everything that this process needs is there."""
-        missing = context.bus.missing()
+    async def readyz(what: Annotated[Literal["requests", "everything"], Query(alias="for")] = "everything") -> Response:
+        """Everything that this process needs is there; for requests the database is enough: events wait in the log while Kafka is away."""
+        missing = [] if what == "requests" else context.bus.missing()
         try:
             async with asyncio.timeout(5), own.connection() as connection:
                 await connection.execute("SELECT 1")

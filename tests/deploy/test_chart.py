@@ -150,7 +150,7 @@ def test_probes_grace_and_spread():
             continue
         (container,) = pod["containers"]
         probed = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
-        ready = "/healthz" if name == "gateway" else "/readyz"
+        ready = "/healthz" if name == "gateway" else "/readyz?for=requests"
         assert probed == {"startup": "/healthz", "liveness": "/healthz", "readiness": ready}
         assert pod["terminationGracePeriodSeconds"] >= container["lifecycle"]["preStop"]["sleep"]["seconds"] + 20
         assert len(pod["topologySpreadConstraints"]) == 2

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.doctor import PROMISES, cli, doctor_job, examination, examine, queries
 from deploy.doctor import job as job_module
-from deploy.doctor.job import OK, VIOLATIONS
+from deploy.doctor.job import OK, SETTLE_S, VIOLATIONS
 from deploy.doctor.lag import lags_of
 from libs.db import Tx
 from libs.i18n import use_locale
@@ -220,7 +220,7 @@ async def test_the_round_sets_gauges_and_says_what_is_broken(busy: "World", monk
             said.append({"event": event, **fields})
 
     monkeypatch.setattr(job_module, "log", Log())
-    job = doctor_job(busy.context)
+    job = doctor_job(busy.context, settle_s=0)
     assert job.name == "doctor"
     tick = await job.run_once()
     assert tick.next_at == busy.clock.now() + timedelta(seconds=60)
@@ -230,6 +230,18 @@ async def test_the_round_sets_gauges_and_says_what_is_broken(busy: "World", monk
     await job.run_once()
     assert [(line["event"], line["promise"], line["figure"]) for line in said] == [("doctor.promise_broken", 2, 1)]
     assert (OK.labels("2")._value.get(), VIOLATIONS.labels("2")._value.get(), OK.labels("1")._value.get()) == (0.0, 1.0, 1.0)
+
+
+async def test_it_does_not_judge_what_has_just_been_started(busy: "World"):
+    await busy.fetch(f"UPDATE router.cases SET owner_post_id = NULL WHERE case_id = {OPEN_CASE}")
+    OK.labels("2").set(1)
+    job = doctor_job(busy.context)
+    tick = await job.run_once()
+    assert tick.next_at == busy.clock.now() + timedelta(seconds=SETTLE_S)
+    assert OK.labels("2")._value.get() == 1.0
+    busy.clock.advance(seconds=SETTLE_S)
+    await job.run_once()
+    assert OK.labels("2")._value.get() == 0.0
 
 
 async def test_what_is_printed(busy: "World"):
