@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import aiohttp
+
 from libs.clock import SystemClock
 from tests.faults.cluster import plan
 from tests.faults.cluster.cores import Cores
@@ -30,6 +32,7 @@ LONG = REPORTS > 5000
 DRAINED_S = 10.0
 """B10."""
 GIVE_UP_S = 90.0
+GATEWAY_LATENCY_S = 0.15
 PER_SECOND = float(os.environ.get("FAULT_PER_SECOND", "20" if LONG else "10"))
 pytestmark = on_kafka
 
@@ -39,6 +42,7 @@ async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[s
     began_s = time.monotonic()
     async with running_cluster() as system:
         print(f"\nready after {time.monotonic() - began_s:.1f} s")  # noqa: T201 - what a person runs this for
+        await slow_gateway(system)
         storm = SteadyStorm(system, REPORTS, SEED)  # type: ignore[arg-type] # it has all that a storm needs of a system
         storm.per_second = PER_SECOND
         outcomes: list[Outcome] = []
@@ -59,6 +63,13 @@ async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[s
         print(complaints(system.folder))  # noqa: T201
     slow = [one for one in outcomes if one.drained_s - one.ready_s > DRAINED_S]
     assert not LONG or not slow, table(slow)
+
+
+async def slow_gateway(system: ClusterSystem) -> None:
+    """As slow as a real one, so that a kill meets sends in flight."""
+    faults = {"items": [{"latency_s": GATEWAY_LATENCY_S}]}
+    async with aiohttp.ClientSession() as http, http.put(f"{system.sandbox_url}/faults", json=faults) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 async def break_things(system: ClusterSystem, sending: "asyncio.Task[None]", outcomes: list[Outcome]) -> None:

@@ -5,6 +5,7 @@ import random
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from deploy.kafka import Node
@@ -34,10 +35,12 @@ def every_fault(chance: random.Random, *, can_cut: bool) -> list[Fault]:
     """One of each, in an order of chance."""
     faults = [Fault(f"kill -9 {service}", kill, _one_of(chance, service), chance.uniform(*KILLED_S)) for service in SERVICES]
     faults += [Fault(f"stop {service}", stop, _one_of(chance, service), PAST_LEASE_S) for service in SERVICES]
+    faults += [Fault(f"SIGTERM {service}", restart, _one_of(chance, service), chance.uniform(*KILLED_S)) for service in SERVICES]
     faults += [Fault(f"kill -9 kafka{n}", kill_node, str(n), chance.uniform(*KILLED_S)) for n in range(1, NODES + 1)]
     faults += [
         Fault("stop a broker", stop_node, str(chance.randint(1, NODES)), PAST_LEASE_S),
         Fault("lose the leading broker", lose_leader, down_s=PAST_LEASE_S),
+        Fault("all brokers killed", kill_all_nodes, down_s=2.0),
         Fault("both routers killed", kill_both, "router", 5.0),
         Fault("both notifiers killed", kill_both, "notifier", 5.0),
         Fault("PostgreSQL restarted", restart_postgres, "fast"),
@@ -97,6 +100,16 @@ async def _kill(system: ClusterSystem, fault: Fault, victims: list[Member]) -> N
     fault.back = back
 
 
+async def restart(system: ClusterSystem, fault: Fault) -> None:
+    """As an upgrade does: it drains, ends by itself with exit code 0, and comes back."""
+    victim = system.members[fault.victim]
+    code = await victim.end(signal.SIGTERM)
+    assert code == 0, f"{victim.name} ended with {code}:\n{victim.last_words()}"
+    await asyncio.sleep(fault.down_s)
+    victim.start()
+    fault.back = partial(system.ready, victim)
+
+
 async def stop(system: ClusterSystem, fault: Fault) -> None:
     victim = system.members[fault.victim]
     victim.send(signal.SIGSTOP)
@@ -112,6 +125,21 @@ async def kill_node(system: ClusterSystem, fault: Fault) -> None:
     await asyncio.sleep(fault.down_s)
     node.start()
     fault.back = _listening(node)
+
+
+async def kill_all_nodes(system: ClusterSystem, fault: Fault) -> None:
+    for node in system.kafka.nodes:
+        assert node.process is not None
+        node.process.kill()
+        await asyncio.to_thread(node.process.wait, 10)
+    await asyncio.sleep(fault.down_s)
+    for node in system.kafka.nodes:
+        node.start()
+
+    async def back() -> None:
+        await asyncio.gather(*(_listening(node)() for node in system.kafka.nodes))
+
+    fault.back = back
 
 
 async def lose_leader(system: ClusterSystem, fault: Fault) -> None:
