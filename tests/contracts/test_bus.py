@@ -272,6 +272,7 @@ async def test_a_consumer_in_another_process_is_woken_too(room: Room, database_u
     """Two buses stand for two processes; only the second one's own connection can tell it."""
     monkeypatch.setattr(loops, "POLL_S", 3600.0)
     elsewhere = Room(room.database, database_url, room.ground, room.clock)
+    await elsewhere.bus.prepare(room.database)
     consumer = await elsewhere.consumer()
     here = room.database.announcing(room.bus.announce)
     async with room.bus.running(), elsewhere.bus.running(), elsewhere.at_work(consumer):

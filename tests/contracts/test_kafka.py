@@ -1,17 +1,20 @@
 """What only the bus on Kafka has to do: declare its topics, find what Kafka lost, give up what it cannot work on, and watch itself."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 
 from libs.clock import FakeClock
-from libs.db import TRANSIENT, Database
-from libs.events import BusMisconfigured, new_id
-from libs.events.kafka import KafkaBus, watchdog
-from libs.events.kafka.consumer import DATABASE_GIVE_UP_S, KafkaConsumer
+from libs.db import TRANSIENT, Database, Tx
+from libs.events import BusMisconfigured, Event, new_id
+from libs.events.kafka import KafkaBus, guard, watchdog
+from libs.events.kafka.consumer import COMMIT_EVERY_S, DATABASE_GIVE_UP_S, KafkaConsumer
 from libs.events.kafka.reconcile import AGAIN_AFTER
 from libs.events.kafka.settings import KafkaSettings
 from libs.events.kafka.topics import ensure
@@ -166,9 +169,130 @@ async def test_a_group_that_does_not_move_gets_a_new_client_and_then_a_new_proce
     await send(room, changed(4, new_id()))
     await room.ground.relay(room)
     await watch()
-    room.clock.advance(seconds=watchdog.EXIT_AFTER_S + 1)
-    await watch()
+    with monkeypatch.context() as useless:
+        useless.setattr(KafkaConsumer, "close", nothing)  # the new client is no better
+        room.clock.advance(seconds=3600)  # all of this process stood still
+        await watch()
+        assert ended == []
+        for _ in range(2):
+            room.clock.advance(seconds=watchdog.UNSEEN_S)
+            await watch()
     assert ended == [True]
+
+
+async def test_a_batch_that_takes_long_is_no_reason_to_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is slow but not away: whoever came next would begin the same batch from its beginning, for ever."""
+    ended: list[bool] = []
+    monkeypatch.setattr(watchdog, "end_this_process", lambda: ended.append(True))
+    begun, slow = asyncio.Event(), asyncio.Event()
+
+    async def handle(_tx: Tx, _events: Sequence[Event[Any]]) -> None:
+        begun.set()
+        await slow.wait()
+
+    consumer = await room.consumer(handler=handle)
+    await send(room, changed(1, new_id()))
+    round_ = asyncio.create_task(room.first_round(consumer))
+    await begun.wait()
+    watch = room.job("bus-watchdog").run_once
+    for _ in range(10):
+        await watch()
+        room.clock.advance(seconds=watchdog.UNSEEN_S)
+    assert ended == []
+    for _ in range(16):
+        await watch()
+        room.clock.advance(seconds=watchdog.UNSEEN_S)
+    assert ended  # a handler that hangs is another matter
+    slow.set()
+    await round_
+
+
+async def test_offsets_that_could_not_be_committed_are_committed_later(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the last events before a quiet hour would count as unread: a false alarm, and nothing lost could be found meanwhile."""
+    consumer = await room.consumer()
+    assert isinstance(consumer, KafkaConsumer)
+    await room.ground.join(consumer)
+    refused: list[bool] = []
+
+    async def refuse(*_: Any) -> None:
+        refused.append(True)
+        raise RequestTimedOutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AIOKafkaConsumer, "commit", refuse)
+        await send(room, changed(1, new_id()))
+        await room.first_round(consumer)
+        room.clock.advance(seconds=COMMIT_EVERY_S + 1)
+        while not refused:
+            await consumer.drain_once()
+    await consumer.drain_once()
+    assert not any((await room.survey.lags("room")).values())
+
+
+async def test_topics_are_made_and_checked_when_kafka_comes_later_than_we_do(
+    database: Database, database_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = KafkaBus(database_url, kafka_settings)
+    with monkeypatch.context() as away:
+        away.setattr(guard, "ensure", no_kafka)
+        await bus.prepare(database)
+    jobs = {job.name: job.run_once for job in bus.jobs(database, FakeClock(NOW))}
+    with pytest.raises(TRANSIENT):
+        await jobs["bus-relay"]()  # nobody asks for a topic that may be missing: many brokers make it then, in their own way
+    assert [one.what for one in await ensure(kafka_settings, create=False)] == ["topic"]
+    await jobs["bus-topics"]()
+    assert await ensure(kafka_settings, create=False) == []
+    await jobs["bus-relay"]()
+    await bus._publisher.close()
+
+
+async def test_nothing_is_read_from_a_topic_that_turns_out_to_be_another(
+    database: Database, database_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ensure(kafka_settings.model_copy(update={"partitions": 2}))
+    bus = KafkaBus(database_url, kafka_settings)
+    with monkeypatch.context() as away:
+        away.setattr(guard, "ensure", no_kafka)
+        await bus.prepare(database)
+    jobs = {job.name: job.run_once for job in bus.jobs(database, FakeClock(NOW))}
+    await jobs["bus-topics"]()
+    assert "topic_not_as_declared" in caplog.text
+    await jobs["bus-watchdog"]()
+    assert bus.missing() == ["kafka"]
+    with pytest.raises(TRANSIENT):
+        await jobs["bus-relay"]()
+
+
+async def test_a_topic_that_was_deleted_is_made_again_and_what_was_unread_comes_first(room: Room, kafka_settings: KafkaSettings) -> None:
+    consumer = await room.consumer()
+    key = new_id()
+    await send(room, changed(1, key))
+    await room.drain(consumer)
+    await room.job("bus-reconcile-room").run_once()
+    await consumer.close()
+    await send(room, changed(2, key))
+    await room.ground.relay(room)
+    admin = AIOKafkaAdminClient(**kafka_settings.client())
+    await admin.start()
+    await admin.delete_topics([kafka_settings.events.name])
+    await admin.close()
+    while await ensure(kafka_settings, create=False) == []:
+        pass
+    await room.job("bus-topics").run_once()
+    await send(room, changed(3, key))
+    await room.bus._publisher.close()  # type: ignore[attr-defined]
+    await room.drain(consumer)
+    await room.ground.relay(room)  # it has found where to begin
+    await room.drain(consumer)
+    assert await room.effects(key) == [1, 2, 3]
+
+
+async def nothing(*_: Any) -> None:
+    pass
+
+
+async def no_kafka(*_: Any, **__: Any) -> None:
+    raise KafkaConnectionError("away")
 
 
 async def test_moving_to_kafka_and_back_loses_and_doubles_nothing(room: Room, database_url: str) -> None:

@@ -9,19 +9,17 @@ from libs.events import figures
 from libs.events.bell import Bell
 from libs.events.bus import BusMisconfigured, Consumer, Subscription
 from libs.events.kafka.consumer import POLL_S, KafkaConsumer
+from libs.events.kafka.guard import Guard, say_not_checked
 from libs.events.kafka.publisher import Publisher
 from libs.events.kafka.reconcile import Reconciler
 from libs.events.kafka.relay import Relay
 from libs.events.kafka.settings import KafkaSettings
 from libs.events.kafka.survey import Survey
-from libs.events.kafka.topics import UNREACHABLE, ensure
+from libs.events.kafka.topics import UNREACHABLE
 from libs.events.kafka.watchdog import Watchdog
 from libs.events.reading import Reader
 from libs.i18n import gettext as _
 from libs.jobs import Job
-from libs.log import get_logger
-
-log = get_logger("kafka")
 
 
 class KafkaBus:
@@ -32,19 +30,20 @@ class KafkaBus:
         self._bell = Bell(url)
         self._poll_s = poll_s
         self._consumers: list[KafkaConsumer] = []
-        self._publisher = Publisher(settings)
-        self._survey = Survey(settings)
+        self._guard = Guard(settings)
+        self._publisher = Publisher(settings, self._guard)
+        self._survey = Survey(settings, self._guard)
         self._watchdog: Watchdog | None = None
 
     def announce(self) -> None:
         self._bell.ring()
 
-    async def prepare(self, own: Database) -> None:  # noqa: ARG002 - the port's shape
+    async def prepare(self, own: Database) -> None:
         try:
-            differences = await ensure(self._settings)
+            differences = await self._guard.look(own)
         except UNREACHABLE as error:
             # Who starts before Kafka does waits for it: /readyz says so, and what needs no bus works already.
-            log.warning("kafka.not_reachable", error=type(error).__name__)
+            say_not_checked(error)
             return
         if differences:
             raise BusMisconfigured(
@@ -58,7 +57,7 @@ class KafkaBus:
     async def subscribe(self, database: Database, subscription: Subscription, clock: Clock) -> Consumer:
         async with database.transaction() as tx:
             await Reader(subscription.group).start(tx)
-        consumer = KafkaConsumer(self._settings, database, subscription, clock, poll_s=self._poll_s)
+        consumer = KafkaConsumer(self._settings, self._guard, database, subscription, clock, poll_s=self._poll_s)
         self._consumers.append(consumer)
         return consumer
 
@@ -70,7 +69,8 @@ class KafkaBus:
         reconcilers = [Reconciler(own, group, sorted(types), (self._survey, self._publisher), clock) for group, types in heard.items()]
         relay = Relay(own, self._publisher, clock, self._bell)
         counting = figures.job(own, clock, lambda: heard, relayed=True)
-        return (relay.job, self._watchdog.job, counting, *(reconciler.job for reconciler in reconcilers))
+        guarding = self._guard.job(own, clock)
+        return (relay.job, self._watchdog.job, guarding, counting, *(reconciler.job for reconciler in reconcilers))
 
     def missing(self) -> list[str]:
         return ["kafka"] if self._watchdog is None or self._watchdog.silent else []

@@ -17,6 +17,7 @@ from libs.clock import Clock
 from libs.db import TRANSIENT, Database
 from libs.events.bus import Drained, Subscription
 from libs.events.inbox import Inbox, Letter
+from libs.events.kafka.guard import Guard
 from libs.events.kafka.settings import KafkaSettings
 from libs.log import get_logger
 
@@ -27,6 +28,8 @@ COMMIT_S = 5.0
 START_S = 10.0
 STOP_S = 3.0
 FETCH_S = 15.0
+HANDLING_S = 300.0
+"""How long a batch may be handled. A slow database is no reason to begin again: whoever came next would begin with the same batch."""
 DATABASE_GIVE_UP_S = 2.0
 """How long a consumer keeps its partitions without reaching its database."""
 
@@ -40,13 +43,18 @@ class NoKafka(ConnectionError):
 class KafkaConsumer:
     """Reads the events topic for one group. Made anew inside whenever anything is wrong with the client."""
 
-    def __init__(self, settings: KafkaSettings, database: Database, subscription: Subscription, clock: Clock, *, poll_s: float) -> None:
+    def __init__(
+        self, settings: KafkaSettings, guard: Guard, database: Database, subscription: Subscription, clock: Clock, *, poll_s: float
+    ) -> None:
         self.subscription = subscription
         self.wake = asyncio.Event()
         self.inbox = Inbox(database, subscription, clock)
         self.handled = 0
         """Events that were dealt with so far: the watchdog looks whether it moves."""
+        self.handling_since_s: float | None = None
+        """Since when a batch is being handled."""
         self._settings = settings
+        self._guard = guard
         self._database = database
         self._clock = clock
         self._poll_ms = int(poll_s * 1000)
@@ -104,14 +112,19 @@ class KafkaConsumer:
                 await self._look_for_the_database()
             await self._commit_now_and_then(client, at_once=True)
             return Drained(0)
+        self.handling_since_s = self._clock.elapsed_s()
         try:
             await self._handle(fetched)
         except BaseException:
             self._rewind(client, fetched)
             raise
+        finally:
+            self.handling_since_s = None
         count = sum(len(records) for records in fetched.values())
         self.handled += count
         still_ours = client.assignment()
+        if self._client is not client:
+            return Drained(count, more=True)  # it was thrown away meanwhile: asked to commit, it would open connections again
         for place, records in fetched.items():
             if place in still_ours:
                 self._done[place] = records[-1].offset + 1
@@ -166,13 +179,20 @@ class KafkaConsumer:
     async def _commit(self, client: AIOKafkaConsumer) -> None:
         ours = client.assignment()
         done, self._done = {place: offset for place, offset in self._done.items() if place in ours}, {}
-        if done:
+        if not done:
+            return
+        try:
             async with asyncio.timeout(COMMIT_S):
                 await client.commit(done)
+        except BaseException:
+            self._done = done | self._done  # to be tried again: else the last ones before a pause would count as unread
+            raise
 
     async def _joined(self) -> AIOKafkaConsumer:
         if self._client is not None:
             return self._client
+        if not self._guard.sure:
+            raise NoKafka("the topics are yet to be looked at")
         await self._look_for_the_database()  # who cannot reach it takes no partitions
         client = AIOKafkaConsumer(
             **self._settings.client(),
@@ -183,7 +203,7 @@ class KafkaConsumer:
             session_timeout_ms=int(self._settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(self._settings.session_timeout_s * 1000 / 8),
             rebalance_timeout_ms=int(self._settings.session_timeout_s * 1000),
-            max_poll_interval_ms=60_000,
+            max_poll_interval_ms=int(HANDLING_S * 1000),
         )
         client.subscribe([self._settings.events.name], listener=_Leaving(self))
         try:

@@ -17,6 +17,7 @@ from aiokafka.partitioner import murmur2
 from prometheus_client import Counter
 
 from libs.events.inbox import Letter
+from libs.events.kafka.guard import Guard
 from libs.events.kafka.settings import KafkaSettings
 from libs.events.tracing import publishing, trace_of
 from libs.log import get_logger
@@ -46,8 +47,9 @@ def partition_of(key: bytes, partitions: int) -> int:
 class Publisher:
     """Sends to the events topic. One at a time: callers wait for each other."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, guard: Guard | None = None) -> None:
         self._settings = settings
+        self._guard = guard
         self._producer: AIOKafkaProducer | None = None
         self._discarded: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
@@ -56,6 +58,8 @@ class Publisher:
         """Returns once there is a producer that Kafka has answered; `NotPublished` when it does not answer."""
         if self._producer is not None:
             return
+        if self._guard is not None and not self._guard.sure:
+            raise NotPublished("the topics are yet to be looked at")
         async with self._lock:
             try:
                 async with asyncio.timeout(START_S):

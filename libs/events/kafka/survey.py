@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from libs.events.kafka.guard import Guard
 from libs.events.kafka.settings import KafkaSettings
 
 ASK_S = 8.0
@@ -22,8 +23,9 @@ class Unknown(ConnectionError):
 class Survey:
     """Asks for lags; clients that failed are thrown away."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, guard: Guard | None = None) -> None:
         self._settings = settings
+        self._guard = guard
         self._admin: AIOKafkaAdminClient | None = None
         self._reader: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
@@ -40,6 +42,8 @@ class Survey:
             return False
 
     async def _ask(self, question: Callable[[], Awaitable[dict[Any, int]]]) -> dict[Any, int]:
+        if self._guard is not None and not self._guard.sure:
+            raise Unknown("the topics are yet to be looked at")
         async with self._lock:
             try:
                 async with asyncio.timeout(ASK_S):

@@ -1,4 +1,7 @@
-"""Topics as declared: made where they are missing, checked where they are there. A mismatch is named, never papered over."""
+"""Topics as declared: made where they are missing, checked where they are there. A mismatch is named, never papered over.
+
+Nothing asks Kafka for a topic before it is known to be there: many brokers make one that is asked for, with settings of their own.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,6 +13,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from libs.events.kafka.settings import KafkaSettings, Topic
 
 ADMIN_S = 15.0
+MISSING = "topic"
+"""What is wrong with a topic that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +31,24 @@ async def ensure(settings: KafkaSettings, *, create: bool = True) -> list[Differ
     """Creates what is missing (with `create`) and answers every difference that is left. `KafkaError` or `OSError` without a cluster."""
     async with asyncio.timeout(ADMIN_S):
         admin = AIOKafkaAdminClient(**settings.client(timeout_s=5))
-        await admin.start()
         try:
-            return [difference for topic in settings.topics for difference in await _ensure(admin, topic, create=create)]
+            await admin.start()
+            there = set(await admin.list_topics())
+            differences: list[Difference] = []
+            for topic in settings.topics:
+                if topic.name in there:
+                    differences += await _compare(admin, topic)
+                elif create:
+                    await _create(admin, topic)
+                else:
+                    differences.append(Difference(topic.name, MISSING, "there", "missing"))
+            return differences
         finally:
             await admin.close()
 
 
-async def _ensure(admin: AIOKafkaAdminClient, topic: Topic, *, create: bool) -> list[Difference]:
+async def _compare(admin: AIOKafkaAdminClient, topic: Topic) -> list[Difference]:
     (found,) = await admin.describe_topics([topic.name])
-    if found["error_code"] == 3:  # unknown topic
-        if not create:
-            return [Difference(topic.name, "topic", "there", "missing")]
-        await _create(admin, topic)
-        return []
     if found["error_code"] and found["error_code"] != 5:  # a leader may be missing for a while
         raise for_code(found["error_code"])(topic.name)
     differences: list[Difference] = []
@@ -60,7 +69,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic) -> None:
     new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=topic.config)
     answer = await admin.create_topics([new])
     for name, code, *message in answer.topic_errors:
-        if code and for_code(code) is not TopicAlreadyExistsError:  # another process may have been quicker
+        if code and for_code(code) is not TopicAlreadyExistsError:  # another process may have been quicker: it has declared the same
             raise for_code(code)(f"{name}: {message[0] if message else ''}")
 
 

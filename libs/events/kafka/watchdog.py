@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from libs.clock import Clock
 from libs.events.figures import LAG
-from libs.events.kafka.consumer import KafkaConsumer
+from libs.events.kafka.consumer import HANDLING_S, KafkaConsumer
 from libs.events.kafka.survey import Survey, Unknown
 from libs.jobs import Job, Tick
 from libs.log import get_logger
@@ -21,6 +21,8 @@ from libs.log import get_logger
 EVERY_S = 3.0
 ANEW_AFTER_S = 15.0
 EXIT_AFTER_S = 45.0
+UNSEEN_S = 15.0
+"""Between two looks no more than this counts: for the rest of the time this process itself was stopped, and nobody has seen anything."""
 EXIT_GRACE_S = 20.0
 SILENT_S = 15.0
 """After how long without an answer Kafka counts as missing."""
@@ -31,7 +33,8 @@ log = get_logger("kafka")
 @dataclass
 class _Progress:
     handled: int
-    since_s: float
+    seen_s: float
+    stuck_s: float = 0.0
     anew: bool = False
 
 
@@ -72,12 +75,16 @@ class Watchdog:
     async def _judge(self, consumer: KafkaConsumer, lags: dict[int, int]) -> None:
         group, now_s = consumer.subscription.group, self._clock.elapsed_s()
         ours = sum(lags.get(partition, 0) for partition in consumer.assigned)
+        busy_s = now_s - consumer.handling_since_s if consumer.handling_since_s is not None else None
         last = self._progress.get(group)
-        if last is None or last.handled != consumer.handled or not any(lags.values()) or consumer.without_database:
+        moves = last is None or last.handled != consumer.handled or (busy_s is not None and busy_s < HANDLING_S)
+        if last is None or moves or not any(lags.values()) or consumer.without_database:
             self._progress[group] = _Progress(consumer.handled, now_s)
             return
-        stuck_s = now_s - last.since_s
-        if ours and stuck_s >= EXIT_AFTER_S:
+        last.stuck_s += min(now_s - last.seen_s, UNSEEN_S)
+        last.seen_s = now_s
+        stuck_s = last.stuck_s
+        if (ours or busy_s is not None) and stuck_s >= EXIT_AFTER_S:
             log.critical("kafka.stuck", group=group, lag=ours, seconds=round(stuck_s), pages=True)
             end_this_process()
         elif not last.anew and stuck_s >= ANEW_AFTER_S and (ours or not consumer.assigned):
