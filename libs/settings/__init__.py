@@ -43,5 +43,10 @@ def load(settings: type[SettingsT], **given: Any) -> SettingsT:
         return settings(**given)
     except ValidationError as error:
         prefix = str(settings.model_config.get("env_prefix", ""))
-        lines = [f"{prefix}{'_'.join(str(part) for part in e['loc'])}".upper() + f": {e['msg']}" for e in error.errors(include_input=False)]
-        raise SettingsError("; ".join(lines)) from None
+        raise SettingsError("; ".join(_line(prefix, e["loc"], e["msg"]) for e in error.errors(include_input=False))) from None
+
+
+def _line(prefix: str, place: tuple[int | str, ...], message: str) -> str:
+    """What is wrong with several variables together names them itself."""
+    message = message.removeprefix("Value error, ")
+    return f"{prefix}{'_'.join(str(part) for part in place)}".upper() + f": {message}" if place else message

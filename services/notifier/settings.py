@@ -36,7 +36,7 @@ class NotifierSettings(BaseSettings):
     @model_validator(mode="after")
     def _lease_outlives_the_call(self) -> "NotifierSettings":
         if self.lease_s <= self.request_timeout_s + 1:
-            raise ValueError("lease_s must be more than request_timeout_s + 1")
+            raise ValueError("TOCSIN_TWILIO_LEASE_S must be more than TOCSIN_TWILIO_REQUEST_TIMEOUT_S + 1")
         return self
 
     @property

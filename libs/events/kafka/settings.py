@@ -1,18 +1,20 @@
 """How to reach Kafka, and what is declared of its topics: the one place that says so."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from aiokafka.helpers import create_ssl_context
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REQUEST_TIMEOUT_S = 9.0
 """Longer than a rebalance takes when a member has died (its session has to end first)."""
 METADATA_AGE_S = 5.0
 """A broker that says nothing any more is given up when somebody else is found to lead."""
+_SERVER = re.compile(r"([^\s:,/@\[\]]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,23 @@ class KafkaSettings(BaseSettings):
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: Path | None = Field(default=None, description="the authority that signed the brokers' certificates")
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _hosts_and_ports(cls, text: str) -> str:
+        servers = [one.strip() for one in text.split(",")]
+        if text.strip() and not all(_SERVER.fullmatch(one) for one in servers):
+            raise ValueError("must be host:port,host:port")
+        return ",".join(servers)
+
+    @field_validator("ca_file")
+    @classmethod
+    def _certificates(cls, file: Path | None) -> Path | None:
+        try:
+            create_ssl_context(cafile=str(file) if file else None)
+        except OSError as error:  # an SSLError is one
+            raise ValueError(f"{file}: no certificates in PEM can be read there ({error.strerror or type(error).__name__})") from None
+        return file
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
