@@ -309,6 +309,8 @@ CODES: Final[Mapping[str, Mapping[str, Label]]] = {
         "self_harm_suicide": Label("自残自杀", "Self-harm or suicide"),
         "underage_pregnancy": Label("低龄怀孕", "Underage pregnancy"),
         "unexplained_injury_or_death": Label("原因不明的伤亡", "Unexplained injury or death"),
+        "head_or_organ_injury": Label("头部或内脏受伤", "Injury to the head or an organ"),
+        "no_food_or_shelter": Label("没有食物或住处", "Without food or shelter"),
         "other": Label("其他", "Other"),
     },
     "frequency": {

@@ -113,6 +113,8 @@ class HarmType(StrEnum):
     SELF_HARM_SUICIDE = "self_harm_suicide"
     UNDERAGE_PREGNANCY = "underage_pregnancy"
     UNEXPLAINED_INJURY_OR_DEATH = "unexplained_injury_or_death"
+    HEAD_OR_ORGAN_INJURY = "head_or_organ_injury"
+    NO_FOOD_OR_SHELTER = "no_food_or_shelter"
     OTHER = "other"
     UNKNOWN = "unknown"
 

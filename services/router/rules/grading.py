@@ -9,7 +9,7 @@ from services.router.rules.policy import Flag, Policy, SituationRule
 UNCLASSIFIED = "unclassified"
 CATEGORY_PREFIX = "category:"
 _YES = Answer.YES
-_INJURIES = frozenset({"physical", "self_harm_suicide", "unexplained_injury_or_death", "injury"})
+_INJURIES = frozenset({"physical", "self_harm_suicide", "unexplained_injury_or_death", "head_or_organ_injury"})
 _BELOW_14 = frozenset({AgeBand.UNDER_8, AgeBand.FROM_8_TO_13, AgeBand.UNKNOWN})
 
 
@@ -56,13 +56,24 @@ def grade(facts: Facts, policy: Policy) -> Grading:
         if rule.mandatory and (floor is None or rule.grade.rank < floor.rank):
             floor = rule.grade
         departments |= dict.fromkeys(rule.departments)
-        for setting in facts.settings:
-            departments |= dict.fromkeys(rule.add_if.get(setting, ()))
+        for circumstance in circumstances(facts):
+            departments |= dict.fromkeys(rule.add_if.get(circumstance, ()))
     for category in facts.categories:
         category_rule = policy.categories.get(category)
         if category_rule and (not found or category_rule.grade.rank < best.rank):
             found, best, reason = True, category_rule.grade, f"{CATEGORY_PREFIX}{category}"
     return Grading(best, reason, floor is not None, floor, tuple(departments))
+
+
+def circumstances(facts: Facts) -> tuple[str, ...]:
+    """What adds departments to a situation (`add_if`): the settings themselves, and family, work injury and medical care by their facts."""
+    danger = facts.danger or {}
+    means = {
+        "family": "home" in facts.settings or "domestic_violence_exposure" in facts.harms,
+        "work_injury": "workplace" in facts.settings,
+        "medical": danger.get(Danger.NEEDS_MEDICAL_NOW) == _YES,
+    }
+    return (*facts.settings, *(name for name, true in means.items() if true))
 
 
 def flags(facts: Facts) -> frozenset[Flag]:

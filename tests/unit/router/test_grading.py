@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from libs.terms import AgeBand, Answer, Danger, Grade, Situation
-from services.router.rules.grading import Facts, grade
+from services.intake.rules.terms import Category, HarmType, Setting
+from services.router.rules.grading import Facts, circumstances, flags, grade
+from services.router.rules.policy import Flag
 from services.router.rules.policy_files import load_book
 
 NATIONAL = load_book().in_force("", datetime(2026, 3, 4, tzinfo=UTC))
@@ -139,3 +141,35 @@ def test_an_unknown_category_does_not_lower_anything() -> None:
 def test_departments_are_gathered_with_those_of_the_setting() -> None:
     found = graded("MR4_ABUSE_INJURY", "GC5_DROPOUT", settings=("school",))
     assert found.departments == ("police", "procuratorate", "civil", "education")
+
+
+@pytest.mark.parametrize(
+    ("situation", "facts", "department"),
+    [
+        ("MR4_ABUSE_INJURY", {"settings": ("home",)}, "women"),
+        ("MR4_ABUSE_INJURY", {"harms": ("domestic_violence_exposure",)}, "women"),
+        ("MR4_ABUSE_INJURY", {"danger": {Danger.NEEDS_MEDICAL_NOW: YES}}, "health"),
+        ("MR5_ABNORMAL_HARM", {"settings": ("workplace",)}, "hr"),
+        ("MR5_ABNORMAL_HARM", {"settings": ("school",)}, "education"),
+    ],
+)
+def test_the_circumstances_add_departments(situation, facts, department) -> None:
+    assert department in graded(situation, **facts).departments
+    assert department not in graded(situation).departments
+
+
+def test_whatever_raises_or_adds_can_be_said_in_a_report() -> None:
+    """A flag that no report can set would raise no case. Every one of them, and every circumstance, follows from what intake takes in."""
+    everything = Facts(
+        situations=list(Situation),
+        danger=dict.fromkeys(Danger, YES),
+        age_bands=list(AgeBand),
+        any_disability=YES,
+        harms=[str(harm) for harm in HarmType],
+        settings=[str(setting) for setting in Setting],
+    )
+    assert flags(everything) == set(Flag)
+    said = set(circumstances(everything))
+    for policy in load_book().policies:
+        assert {name for rule in policy.situations.values() for name in rule.add_if} <= said
+        assert set(policy.categories) <= {str(category) for category in Category}
