@@ -32,6 +32,8 @@ LONG = REPORTS > 5000
 DRAINED_S = 10.0
 """B10."""
 GIVE_UP_S = 90.0
+REST_S = 240.0
+"""Callbacks that met a dead notifier are asked for after two minutes (confirm_s)."""
 GATEWAY_LATENCY_S = 0.15
 PER_SECOND = float(os.environ.get("FAULT_PER_SECOND", "20" if LONG else "10"))
 pytestmark = on_kafka
@@ -50,7 +52,7 @@ async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[s
             sending = asyncio.create_task(storm.run())
             await break_things(system, sending, outcomes)
             await sending
-            last_s = await at_rest(system, timeout_s=GIVE_UP_S)
+            last_s = await at_rest(system, timeout_s=REST_S)
             verdict = await judge(system, storm)
         except BaseException:
             print(complaints(system.folder))  # noqa: T201 - as above

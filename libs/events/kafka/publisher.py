@@ -146,12 +146,10 @@ def _append(batch: Any, letter: Letter) -> bool:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     """Ends it without waiting for what it could not deliver: that is sent again, by another."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(DISCARD_S):
-            producer._message_accumulator.fail_all(NotPublished("thrown away"))  # noqa: SLF001 - else it would go on trying
-            await producer.stop()
-            return
+    producer._closed = True  # noqa: SLF001 - its own stop() would go on trying
     with contextlib.suppress(Exception):
         async with asyncio.timeout(DISCARD_S):
             await producer._sender.close()  # noqa: SLF001 - as above
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(DISCARD_S):
             await producer.client.close()

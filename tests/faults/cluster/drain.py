@@ -26,7 +26,7 @@ SELECT
 """
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 EVERY_S = 0.2
-REST_S = 2.0
+REST_S = 1.0
 
 
 @dataclass(frozen=True)
