@@ -61,6 +61,10 @@ class Drained:
     more: bool = False
 
 
+class BusAway(ConnectionError):
+    """What carries the events cannot be reached. Transient, like any connection that fails; what is parked needs only the database."""
+
+
 class BusMisconfigured(Exception):
     """What the bus finds is not what was declared; the message says what, and the way out."""
 

@@ -28,7 +28,7 @@ async def parked(tx: Tx, *, limit: int = 200) -> list[Parked]:
         """
         SELECT grp, key, event_id, event_type, state, attempts, error, parked_at, behind FROM (
             SELECT DISTINCT ON (grp, key) *, count(*) OVER (PARTITION BY grp, key) - 1 AS behind
-            FROM bus.parked ORDER BY grp, key, seq
+            FROM bus.parked ORDER BY grp, key, state = 'newer', seq
         ) AS head ORDER BY parked_at LIMIT $1
         """,
         limit,

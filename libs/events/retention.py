@@ -1,4 +1,8 @@
-"""Old events leave the log once every group has read them; inbox rows leave later than any redelivery could come."""
+"""Old events leave the log once every group has read them; inbox rows leave later than any redelivery could come.
+
+A group that does not read holds the log back, and what the log still has may be published again (`restored.py`): as long as it has older
+events, every inbox remembers what came after.
+"""
 
 from datetime import datetime, timedelta
 
@@ -24,7 +28,11 @@ async def clean(tx: Tx, now: datetime) -> int:
         ROWS_MAX,
     )
     handled = await tx.execute(
-        "DELETE FROM bus.inbox WHERE (grp, event_id) IN (SELECT grp, event_id FROM bus.inbox WHERE handled_at < $1 LIMIT $2)",
+        """
+        DELETE FROM bus.inbox WHERE (grp, event_id) IN (
+            SELECT grp, event_id FROM bus.inbox
+            WHERE handled_at < least($1::timestamptz, (SELECT min(created_at) FROM bus.outbox)) LIMIT $2)
+        """,
         now - INBOX_KEPT,
         ROWS_MAX,
     )

@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge
 
 from libs.clock import Clock
 from libs.db import TRANSIENT
-from libs.events import Consumer
+from libs.events import BusAway, Consumer
 from libs.jobs import Job
 from libs.log import get_logger
 
@@ -87,15 +87,23 @@ async def consume(consumer: Consumer, clock: Clock, loop: Loop | None = None) ->
     soon_s = SOON_S
     checked_parked_s = 0.0
 
-    async def round_() -> None:
-        nonlocal soon_s, checked_parked_s
-        consumer.wake.clear()
-        drained = await consumer.drain_once()
-        if drained.events:
-            EVENTS.labels(group).inc(drained.events)
+    async def retry_parked() -> None:
+        nonlocal checked_parked_s
         if clock.elapsed_s() - checked_parked_s >= POLL_S:
             checked_parked_s = clock.elapsed_s()
             await consumer.retry_parked()
+
+    async def round_() -> None:
+        nonlocal soon_s
+        consumer.wake.clear()
+        try:
+            drained = await consumer.drain_once()
+        except BusAway:
+            await retry_parked()
+            raise
+        if drained.events:
+            EVENTS.labels(group).inc(drained.events)
+        await retry_parked()
         if drained.events:
             soon_s = SOON_S
             lingers = consumer.subscription.linger_s and drained.events < consumer.subscription.batch_max

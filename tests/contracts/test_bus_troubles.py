@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
 from libs.db import Tx
-from libs.events import Event, EventData, Subscription, new_event, new_id
+from libs.events import BusAway, Drained, Event, EventData, Subscription, new_event, new_id
 from libs.events.catalogue import DirectoryChanged
 from libs.events.dead_letters import parked
 from libs.events.envelope import CATALOGUE
 from libs.events.restored import mend
-from tests.contracts.room import NOW, Room, changed, send
+from libs.events.retention import INBOX_KEPT, clean
+from libs.service import loops
+from tests.contracts.room import NOW, IdleClock, Room, changed, send
 
 
 async def test_two_consumers_never_overtake_each_other_on_a_parked_key(room: Room) -> None:
@@ -130,3 +133,57 @@ async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(room: Roo
     assert await room.effects(key) == [1, 3, 2]
     async with room.database.connection() as c:
         assert await parked(c) == []
+
+
+async def test_a_dead_event_is_not_hidden_by_one_that_waits_for_an_upgrade(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    class CaseMeasured(EventData):
+        version: int
+
+    consumer = await room.consumer()
+    key = new_id()
+    with monkeypatch.context() as newer:
+        CaseMeasured.event_type, CaseMeasured.emitter = "tocsin.case.measured.v1", "router"
+        newer.setitem(CATALOGUE, "tocsin.case.measured.v1", CaseMeasured)
+        await send(room, new_event(CaseMeasured(version=1), key=key, time=NOW))
+    await room.drain(consumer)
+    room.poison = {2}
+    await send(room, changed(2, key))
+    await room.drain(consumer)
+    async with room.database.connection() as c:
+        assert [one.state for one in await parked(c)] == ["waiting"]
+
+
+async def test_what_the_log_still_has_is_remembered_however_old_it_is(room: Room) -> None:
+    """A group that does not run any more holds the log back; what stands there may be published again, and must not have effects twice."""
+    consumer = await room.consumer()
+    await room.consumer("gone")
+    await send(room, changed(1, new_id()), changed(2, new_id()))
+    await room.drain(consumer)
+    async with room.database.connection() as c:
+        await c.execute("UPDATE bus.outbox SET created_at = $1", room.clock.now() - timedelta(seconds=1))
+        await clean(c, room.clock.now() + INBOX_KEPT * 2)
+        assert await c.fetchval("SELECT count(*) FROM bus.outbox") == 2
+        assert await c.fetchval("SELECT count(*) FROM bus.inbox WHERE grp = 'room'") == 2
+        await c.execute("DELETE FROM bus.cursors")
+        await clean(c, room.clock.now() + INBOX_KEPT * 2)
+        await clean(c, room.clock.now() + INBOX_KEPT * 2)
+        assert await c.fetchval("SELECT count(*) FROM bus.inbox") == 0
+
+
+async def test_what_is_parked_is_tried_again_while_the_bus_is_away(room: Room) -> None:
+    """It stands in the database: that is all it needs."""
+    consumer = await room.consumer()
+    tried = asyncio.Event()
+
+    async def away() -> Drained:
+        raise BusAway("away")
+
+    async def retry_parked() -> int:
+        tried.set()
+        return 0
+
+    consumer.drain_once, consumer.retry_parked = away, retry_parked  # type: ignore[method-assign]
+    task = asyncio.create_task(loops.consume(consumer, IdleClock()))
+    await asyncio.wait_for(tried.wait(), 5)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -62,7 +62,7 @@ class KafkaBus:
         return consumer
 
     def jobs(self, own: Database, clock: Clock) -> tuple[Job, ...]:
-        self._watchdog = Watchdog(self._consumers, self._survey, clock)
+        self._watchdog = Watchdog(self._consumers, self._survey, clock, rebalance_s=self._settings.rebalance_s)
         heard: dict[str, set[str]] = {}
         for consumer in self._consumers:
             heard.setdefault(consumer.subscription.group, set()).update(consumer.inbox.types)

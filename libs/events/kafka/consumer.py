@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from libs.clock import Clock
 from libs.db import TRANSIENT, Database
-from libs.events.bus import Drained, Subscription
+from libs.events.bus import BusAway, Drained, Subscription
 from libs.events.inbox import Inbox, Letter
 from libs.events.kafka.guard import Guard
 from libs.events.kafka.settings import KafkaSettings
@@ -25,7 +25,6 @@ POLL_S = 0.5
 COMMIT_EVERY_S = 1.0
 """Each commit is a write on a majority of the brokers; what is read again because of a late one is known by its id."""
 COMMIT_S = 5.0
-START_S = 10.0
 STOP_S = 3.0
 FETCH_S = 15.0
 HANDLING_S = 300.0
@@ -36,8 +35,8 @@ DATABASE_GIVE_UP_S = 2.0
 log = get_logger("kafka")
 
 
-class NoKafka(ConnectionError):
-    """Reading failed. Transient, like any connection that fails."""
+class NoKafka(BusAway):
+    """Reading failed."""
 
 
 class KafkaConsumer:
@@ -195,7 +194,7 @@ class KafkaConsumer:
             raise NoKafka("the topics are yet to be looked at")
         await self._look_for_the_database()  # who cannot reach it takes no partitions
         client = AIOKafkaConsumer(
-            **self._settings.client(),
+            **self._settings.client(timeout_s=self._settings.rebalance_s),
             group_id=self._settings.group_id(self.subscription.group),
             group_instance_id=f"{self._settings.instance_id}.{self.subscription.group}" if self._settings.instance_id else None,
             enable_auto_commit=False,
@@ -207,7 +206,7 @@ class KafkaConsumer:
         )
         client.subscribe([self._settings.events.name], listener=_Leaving(self))
         try:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(self._settings.rebalance_s + 1):
                 await client.start()
         except BaseException as error:
             await _end(client)

@@ -11,7 +11,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REQUEST_TIMEOUT_S = 9.0
-"""Longer than a rebalance takes when a member has died (its session has to end first)."""
 METADATA_AGE_S = 5.0
 """A broker that says nothing any more is given up when somebody else is found to lead."""
 _SERVER = re.compile(r"([^\s:,/@\[\]]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
@@ -75,6 +74,11 @@ class KafkaSettings(BaseSettings):
     def insync(self) -> int:
         """min.insync.replicas: a majority, unless set."""
         return self.min_insync_replicas or self.replication // 2 + 1
+
+    @property
+    def rebalance_s(self) -> float:
+        """Within what time a group has shared its work anew when a member has died: its session has to end first."""
+        return self.session_timeout_s + 3
 
     @property
     def events(self) -> Topic:

@@ -39,9 +39,11 @@ class _Progress:
 
 
 class Watchdog:
-    """`seconds_silent` tells how long Kafka has not answered."""
+    """`silent` tells whether Kafka answers. `rebalance_s` is how long a group may stand still because a member has died."""
 
-    def __init__(self, consumers: Sequence[KafkaConsumer], survey: Survey, clock: Clock) -> None:
+    def __init__(self, consumers: Sequence[KafkaConsumer], survey: Survey, clock: Clock, *, rebalance_s: float = 0.0) -> None:
+        self._anew_after_s = max(ANEW_AFTER_S, rebalance_s * 5 / 3)
+        self._exit_after_s = max(EXIT_AFTER_S, rebalance_s * 5)
         self._consumers = consumers
         self._survey = survey
         self._clock = clock
@@ -84,10 +86,10 @@ class Watchdog:
         last.stuck_s += min(now_s - last.seen_s, UNSEEN_S)
         last.seen_s = now_s
         stuck_s = last.stuck_s
-        if (ours or busy_s is not None) and stuck_s >= EXIT_AFTER_S:
+        if (ours or busy_s is not None) and stuck_s >= self._exit_after_s:
             log.critical("kafka.stuck", group=group, lag=ours, seconds=round(stuck_s), pages=True)
             end_this_process()
-        elif not last.anew and stuck_s >= ANEW_AFTER_S and (ours or not consumer.assigned):
+        elif not last.anew and stuck_s >= self._anew_after_s and (ours or not consumer.assigned):
             log.error("kafka.client_made_anew", group=group, lag=sum(lags.values()), seconds=round(stuck_s))
             last.anew = True
             await consumer.close()
