@@ -78,7 +78,7 @@ async def test_the_router_lives_through_what_the_simulator_foretells(database: D
     await walk(office, clock, database, runs)
     await read_back(database, runs)
     for run in runs:
-        assert sorted(run.lived, key=str) == sorted(run.expected(), key=str), f"TOCSIN_SEED={SEED} {run.name}: {run.policy.model_dump_json()} {run.replies}"
+        assert sorted(run.lived, key=str) == sorted(run.expected(), key=str), f"TOCSIN_SEED={SEED} {run.name}: {run.policy} {run.replies}"
     assert sum(len(run.replies) for run in runs) > RUNS / 2, "hardly anybody ever answers"
 
 
