@@ -124,7 +124,9 @@ def compare(  # noqa: PLR0917 - each is an option with a name
         local = report.at.astimezone(ZoneInfo(STANDARD_ZONE))
         print(f"{local:%m-%d %H:%M}  {' '.join([*report.situations, *report.age_bands, *report.danger])}")
         for change in report.changes:
-            print(f"    {change.what:<20} {change.before or '-'}  →  {change.after or '-'}")
+            unit = " min" if change.what not in {"grade", "told"} else ""
+            sides = (f"{side}{unit}" if side else "-" for side in (change.before, change.after))
+            print(f"    {change.what:<20} {'  →  '.join(sides)}")
 
 
 async def _compared(before: str, after: str, division: str, past: int) -> Any:

@@ -71,6 +71,15 @@ class NotReadyToClose(Conflict):
         super().__init__("steps_missing", " ".join(error.detail for error in missing), errors=missing)
 
 
+class TooLateToLower(Conflict):
+    def __init__(self) -> None:
+        super().__init__(
+            "too_late_to_lower",
+            _("Somebody has been on site, or should have been by now: the grade can be raised, but not lowered any more."),
+            field="grade",
+        )
+
+
 class UnknownDivision(Invalid):
     def __init__(self) -> None:
         super().__init__(

@@ -102,6 +102,10 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "content": f"/reports/{town.report['report_id']}",
             "response-times": "/response-times",
             "notifications": f"/notifications?case_id={late}",
+            "policies": "/policies",
+            "policy": "/policies/futian_2022",
+            "simulate": "/policies/simulate?division=440304001020&situation=MR4_ABUSE_INJURY&answer=acknowledge&minute=45",
+            "compare": "/policies/compare?division=440304001020&before=national&after=xiantao_2021",
         },
         "admin": {
             "directory": "/directory",

@@ -13,7 +13,7 @@ from libs.errors import Conflict, FieldError, Invalid
 from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseStepDone
 from libs.i18n import gettext as _
 from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
-from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours
+from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours, TooLateToLower
 from services.router.rules.case import Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, needs_placing
@@ -139,7 +139,10 @@ def missing_to_close(state: CaseState) -> list[Step]:
 
 
 def regrade(state: CaseState, grade: Grade, reason: RegradeReason, moment: Moment, *, by: UUID | None = None) -> Outcome:
-    """Gives the case another grade; never below what its mandatory-report situations demand (rules.yaml grade_rules)."""
+    """Gives the case another grade; never below what its mandatory-report situations demand (rules.yaml grade_rules).
+
+    Lowering ends with the first contact or when its time has passed: afterwards it would only make lateness look better.
+    """
     if not state.open:
         raise CaseIsClosed
     if grade is state.grade:
@@ -150,6 +153,8 @@ def regrade(state: CaseState, grade: Grade, reason: RegradeReason, moment: Momen
             _("Its mandatory-report situations do not allow a grade below %(floor)s.", floor=state.floor),
             field="grade",
         )
+    if grade.rank > state.grade.rank and _contact_or_expiry(state, moment.now):
+        raise TooLateToLower
     draft = Draft(state, moment)
     change_grade(draft, grade, reason, by=by)
     return draft.outcome()
@@ -199,6 +204,11 @@ def take_over(state: CaseState, officer_id: UUID, post: Post, moment: Moment, vi
     if former and former.answer is Answered.ACKNOWLEDGED and former.officer_id != officer_id and draft.recalls:
         draft.notify(Purpose.RECALL, former, step=Step.ACKNOWLEDGE)
     return draft.outcome()
+
+
+def _contact_or_expiry(state: CaseState, now: datetime) -> bool:
+    on_site = (one for one in state.deadlines if one.kind is Kind.STEP and one.step is Step.ON_SITE and one.state is not State.CANCELLED)
+    return Step.ON_SITE in state.steps_done or any(one.due_at <= now for one in on_site)
 
 
 def _assigned(state: CaseState, officer_id: UUID) -> Assignment:

@@ -23,7 +23,10 @@ _SAMPLE_NIGHT = timedelta(hours=13)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs: `what` is grade, told, escalated:<tier>, supervised or due:<step>; texts of both sides, "" for nothing."""
+    """One thing that differs: `what` is grade, told, escalated:<tier>, supervised or due:<step>; both sides as text, "" for nothing.
+
+    The last three are minutes after the report.
+    """
 
     what: str
     before: str
@@ -62,12 +65,12 @@ def _summary(report: ReportReceived, policy: Policy, route: Route, calendar: Wor
     found = {"grade": str(graded.grade), "told": ", ".join(sorted({_who(line) for line in lines if not line.minute and line.channel}))}
     for line in lines:
         if line.action == "escalate":
-            found.setdefault(f"escalated:{line.tier}", f"+{line.minute:g} min")
+            found.setdefault(f"escalated:{line.tier}", f"{line.minute:g}")
         elif line.action == "supervise":
-            found.setdefault("supervised", f"+{line.minute:g} min")
+            found.setdefault("supervised", f"{line.minute:g}")
     for one in opened.after.deadlines:
         if one.step is not Step.ACKNOWLEDGE:
-            found[f"due:{one.step}"] = f"+{(one.due_at - report.received_at).total_seconds() / 60:g} min"
+            found[f"due:{one.step}"] = f"{(one.due_at - report.received_at).total_seconds() / 60:g}"
     return found
 
 

@@ -27,9 +27,9 @@ def test_each_difference_is_named_with_both_sides() -> None:
         if report.received_at == T0 and not report.danger and report.age_bands[0] == "14_17"
     }
     assert {(one.what, one.before, one.after) for one in found[Situation.MR6_ABANDONED]} == {
-        ("escalated:street", "+30 min", "+10 min"),
-        ("escalated:district", "+60 min", "+20 min"),
-        ("supervised", "+120 min", "+30 min"),
+        ("escalated:street", "30", "10"),
+        ("escalated:district", "60", "20"),
+        ("supervised", "120", "30"),
     }
     assert found[Situation.MR7_MISSING_TRAFFICKED] == ()
     assert next(iter(tally(list(found.values())))) == "escalated:district"

@@ -1,0 +1,231 @@
+"""The rules as people read them, and what they would do: with a report that is only imagined, and compared with other rules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.db import Database
+from libs.directory.permissions import StaffPrincipal, require
+from libs.errors import FieldError, NotFound, TocsinError
+from libs.i18n import N_, current_locale, format_duration
+from libs.i18n import gettext as _
+from libs.terms import AgeBand, Answer, Danger, Grade, Situation, Step, Tier, labels
+from libs.web import identity, templates
+from services.router.handlers import policies
+from services.router.handlers.desk import Desk
+from services.router.handlers.policies import Question
+from services.router.rules.compare import tally
+from services.router.rules.policy import Policy
+from services.router.rules.simulate import Line, Reply
+
+Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
+Asked = Annotated[str, Query(max_length=40)]
+ZONE = "Asia/Shanghai"
+SHOWN_MAX = 20
+"""How many reports of a comparison are shown one by one."""
+ACTIONS = {
+    "notify": (N_("told"), "busy"),
+    "remind": (N_("reminded"), "warn"),
+    "escalate": (N_("escalated"), "bad"),
+    "deadline": (N_("deadline missed"), "bad"),
+    "supervise": (N_("supervising post told"), "bad"),
+    "answer": (N_("answers"), "ok"),
+}
+ANSWERS = {"": N_("nobody answers"), "acknowledge": N_("acknowledges"), "decline": N_("declines")}
+CHANGES = {"grade": N_("grade"), "told": N_("told at once"), "supervised": N_("supervising posts told")}
+
+
+Word = Annotated[str, Field(max_length=40)]
+
+
+class Form(BaseModel):
+    """What somebody imagines."""
+
+    model_config = ConfigDict(frozen=True)
+
+    division: Word = ""
+    situation: Word = ""
+    danger: Word = ""
+    age_band: Word = ""
+    grade: Word = ""
+    at: Word = ""
+    policy: Word = ""
+    answer: Word = ""
+    minute: Word = ""
+    tier: Word = ""
+
+    def question(self) -> Question:
+        """As the use case takes it; `ValueError` names the field that makes no sense."""
+        at = datetime.fromisoformat(self.at) if self.at else None
+        return Question(
+            division_code=self.division.strip(),
+            situations=[Situation(self.situation)] if self.situation else [],
+            danger={Danger(self.danger): Answer.YES} if self.danger else {},
+            age_bands=[AgeBand(self.age_band or AgeBand.UNKNOWN)],
+            at=at.replace(tzinfo=ZoneInfo(ZONE)) if at and at.tzinfo is None else at,
+            grade=Grade(self.grade) if self.grade else None,
+            policy_id=self.policy or None,
+            replies=self._replies(),
+        )
+
+    def _replies(self) -> list[Reply]:
+        if self.answer not in {"acknowledge", "decline"}:
+            return []
+        act = "acknowledge" if self.answer == "acknowledge" else "decline"
+        return [Reply(min(max(float(self.minute or 0), 0), 1_000_000), act, Tier(self.tier) if self.tier else None)]  # type: ignore[arg-type]
+
+
+class Pages:
+    """The pages, and what they need."""
+
+    def __init__(self, desk: Desk, database: Database) -> None:
+        self._desk = desk
+        self._database = database
+
+    def router(self) -> APIRouter:
+        """All pages."""
+        made = APIRouter(include_in_schema=False)
+        made.get("/policies")(self.all)
+        made.get("/policies/simulate")(self.simulate)
+        made.get("/policies/compare")(self.compare)
+        made.get("/policies/{policy_id}")(self.one)
+        return made
+
+    async def all(self, request: Request, who: Staff) -> Response:
+        """Every policy that is known, with where it is in force."""
+        require(who, "policy.read")
+        return templates.render(request, "router/policies.html", policies=self._policies())
+
+    async def one(self, request: Request, who: Staff, policy_id: str) -> Response:
+        """The rungs, windows and deadlines of a policy, with their sources."""
+        require(who, "policy.read")
+        policy = self._desk.book.get(policy_id)
+        if policy is None:
+            raise NotFound("not_found", _("There is nothing at this address."))
+        steps = [step for step in Step if any(step in rules.steps for rules in policy.grades.values())]
+        return templates.render(request, "router/policy.html", policy=policy, steps=steps)
+
+    async def simulate(self, request: Request, who: Staff, form: Annotated[Form, Query()]) -> Response:
+        """Who would be told what, and when, about a report that is only imagined."""
+        require(who, "policy.read")
+        errors: list[FieldError] = []
+        found: tuple[Policy, Grade, list[Line]] | None = None
+        if form.division:
+            try:
+                async with self._database.connection() as connection:
+                    found = await policies.simulated(self._desk, connection, form.question(), current_locale())
+            except TocsinError as problem:
+                errors = [FieldError("", problem.code, problem.detail)]
+            except ValueError:
+                errors = [
+                    FieldError(
+                        "", "bad_form", _("Something in the form cannot be read. Choose from the lists; a time is 2026-03-04T10:00.")
+                    )
+                ]
+        return templates.render(
+            request,
+            "router/simulate.html",
+            status_code=422 if errors else 200,
+            form=form,
+            errors=errors,
+            found=found,
+            lanes=_lanes(found[2]) if found else [],
+            actions={name: (_(text), look) for name, (text, look) in ACTIONS.items()},
+            after=_after,
+            **self._choices(),
+        )
+
+    async def compare(self, request: Request, who: Staff, division: Asked = "", before: Asked = "", after: Asked = "") -> Response:
+        """What other rules would do differently with sample reports."""
+        require(who, "policy.read")
+        errors: list[FieldError] = []
+        found: policies.Comparison | None = None
+        if division and before and after:
+            try:
+                async with self._database.connection() as connection:
+                    pair, locale = (before, after), current_locale()
+                    found = await policies.compared(self._desk, connection, pair, division.strip(), at=None, locale=locale)
+            except TocsinError as problem:
+                errors = [FieldError("", problem.code, problem.detail)]
+        counts = tally([changes for _report, changes in found.changes]) if found else {}
+        return templates.render(
+            request,
+            "router/compare.html",
+            status_code=422 if errors else 200,
+            division=division,
+            before=before,
+            after=after,
+            errors=errors,
+            found=found,
+            counts=[(_what(what), count) for what, count in counts.items()],
+            shown=found.changes[:SHOWN_MAX] if found else (),
+            what=_what,
+            side=_side,
+            policies=[(one.id, one.title.of(current_locale())) for one in self._policies()],
+        )
+
+    def _policies(self) -> list[Policy]:
+        return sorted(self._desk.book.policies, key=lambda policy: (policy.id, -policy.version))
+
+    def _choices(self) -> dict[str, Any]:
+        locale = current_locale()
+        ages = (AgeBand.UNKNOWN, *(band for band in AgeBand if band is not AgeBand.UNKNOWN))
+        return {
+            "situations": [("", _("not classified")), *((one, labels.label(one)) for one in Situation)],
+            "dangers": [("", _("none")), *((one, labels.label(one)) for one in Danger)],
+            "age_bands": [(one, labels.label(one)) for one in ages],
+            "grades": [("", _("by the rules")), *((one, labels.label(one)) for one in Grade)],
+            "policies": [("", _("that of the place")), *((one.id, one.title.of(locale)) for one in self._policies())],
+            "answers": [(name, _(text)) for name, text in ANSWERS.items()],
+            "tiers": [("", _("who is responsible then")), *((one, labels.label(one)) for one in Tier)],
+        }
+
+
+def router(desk: Desk, database: Database) -> APIRouter:
+    """All pages."""
+    return Pages(desk, database).router()
+
+
+def _after(minute: float) -> str:
+    return f"+{format_duration(minute * 60)}"
+
+
+def _side(what: str, text: str) -> str:
+    """One side of a change, as people read it."""
+    if not text:
+        return "–"
+    if what == "grade":
+        return labels.label(Grade(text))
+    return text if what == "told" else _after(float(text))
+
+
+def _what(name: str) -> str:
+    kind, _colon, which = name.partition(":")
+    if kind == "escalated":
+        return _("escalated to %(tier)s", tier=labels.label(Tier(which)))
+    if kind == "due":
+        return _("due: %(step)s", step=labels.label(Step(which)))
+    return _(CHANGES[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A line of the picture: a tier, and (place from 0 to 100, action, minute) of what happens there."""
+
+    tier: Tier | None
+    marks: tuple[tuple[float, str, float], ...]
+
+
+def _lanes(lines: list[Line]) -> list[Lane]:
+    """The first minutes take as much room as the later days: what happens at night's end matters less than in the first hour."""
+    last = max((line.minute for line in lines), default=0) or 1
+    tiers = sorted({line.tier for line in lines}, key=lambda tier: list(Tier).index(tier) if tier else -1, reverse=True)
+    return [
+        Lane(tier, tuple((round(100 * (line.minute / last) ** 0.35, 2), line.action, line.minute) for line in lines if line.tier is tier))
+        for tier in tiers
+    ]
