@@ -18,6 +18,8 @@ app.add_typer(letters_app, name="dead-letters")
     "topics", help=_("Creates the declared Kafka topics that are missing, and names whatever is not as declared; then exits with 1.")
 )
 def topics(check: Annotated[bool, typer.Option("--check", help=_("Create nothing."))] = False) -> None:
+    from aiokafka.errors import BrokerResponseError
+
     from deploy.embedded import kafka_settings
     from libs.events.kafka.topics import UNREACHABLE, ensure
 
@@ -25,7 +27,10 @@ def topics(check: Annotated[bool, typer.Option("--check", help=_("Create nothing
     try:
         differences = asyncio.run(ensure(kafka, create=not check))
     except UNREACHABLE as error:
-        why = _("no answer (%(why)s)", why=type(error).__name__)
+        if isinstance(error, BrokerResponseError):
+            why = _("refused (%(why)s)", why=str(error))
+        else:
+            why = _("no answer (%(why)s)", why=type(error).__name__)
         raise SettingsError(f"TOCSIN_KAFKA_BOOTSTRAP_SERVERS: {kafka.bootstrap_servers}: {why}") from error
     for topic in kafka.topics:
         settings = ", ".join(f"{name}={value}" for name, value in topic.config.items())

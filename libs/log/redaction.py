@@ -25,6 +25,7 @@ _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _NUMBER = re.compile(
     rf"(?P<keep>{_UUID})"
     r"|input_value=.*?(?=, input_type=)"  # what Pydantic quotes of the wrong input
+    r"|(?<=DETAIL:  )(?s:.*?)(?=\nHINT:  |\n\n|\Z)"  # what PostgreSQL quotes of the row that it refuses
     r"|\+\d[\d \-().]{5,20}\d"  # international
     r"|(?<!\d)(?:0086|86)?[ -]?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"  # a mobile number
     r"|(?<![\d.-])0\d{2,3}[ -]?\d{7,8}(?![\d-])"  # a landline

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 
+from deploy.cli_bus import topics
 from libs.clock import FakeClock
 from libs.db import TRANSIENT, Database, Tx
 from libs.events import BusMisconfigured, Event, new_id
@@ -21,6 +22,8 @@ from libs.events.kafka.topics import ensure
 from libs.events.postgres import PostgresBus
 from libs.events.relaying import RELAY
 from libs.events.retention import OUTBOX_KEPT, clean
+from libs.i18n import use_locale
+from libs.settings import SettingsError
 from tests.contracts.room import NOW, OnKafka, OnPostgres, Room, changed, send
 from tests.support.kafka import on_kafka
 from tests.support.link import link_to
@@ -49,6 +52,14 @@ async def test_a_topic_that_is_not_as_declared_is_named_and_nothing_starts(
     assert found == {"partitions": ("8", "4"), "retention.ms": ("86400000", "604800000")}
     with pytest.raises(BusMisconfigured, match=r"partitions.*4.*8"):
         await KafkaBus(database_url, other).prepare(database)
+
+
+def test_what_kafka_refuses_is_said_as_it_says_it(kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of one node that is asked for three replicas has answered."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", kafka_settings.bootstrap_servers)
+    monkeypatch.setenv("TOCSIN_KAFKA_TOPIC_PREFIX", kafka_settings.topic_prefix)
+    with use_locale("en"), pytest.raises(SettingsError, match=r"^TOCSIN_KAFKA_BOOTSTRAP_SERVERS: \S+ refused \(.*replication factor"):
+        topics(check=False)
 
 
 async def test_who_starts_before_kafka_waits_for_it_and_says_so(database: Database, database_url: str) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import traceback
 from datetime import UTC, datetime
 from uuid import UUID
 
+import asyncpg
 import pytest
 import structlog
 from hypothesis import given
@@ -217,3 +219,12 @@ def test_lines_carry_the_id_of_the_trace_they_belong_to_even_when_it_looks_like_
     inside, outside = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert inside["trace_id"] == trace_id
     assert "trace_id" not in outside
+
+
+def test_what_postgresql_quotes_of_a_row_is_not_logged():
+    error = asyncpg.CheckViolationError("new row for relation “officers” violates a check constraint")
+    error.detail = "Failing row contains (1, 张小明,\n南园小学 …)."
+    said = redact_text("".join(traceback.format_exception(error)))
+    assert "violates a check constraint" in said
+    assert "张小明" not in said
+    assert "南园" not in said
