@@ -171,6 +171,16 @@ async def test_an_administrator_puts_a_new_officer_on_a_post(desk: Desk) -> None
     assert (await desk.http.delete(path, headers=desk.bearer)).status_code == 404
 
 
+async def test_a_post_is_added_by_any_name_of_its_role(desk: Desk) -> None:
+    for name in ("community_officer", "儿童主任", "未保专干"):
+        added = await desk.http.post("/v1/posts", json={"division_code": COMMUNITY, "role": name}, headers=desk.bearer)
+        assert added.status_code == 201, added.text
+    posts = [post for post in (await desk.route(COMMUNITY)).posts if post.division_code == COMMUNITY]
+    assert {(post.role, post.title_zh) for post in posts} == {("community_officer", "儿童主任")}
+    wrong = await desk.http.post("/v1/posts", json={"division_code": COMMUNITY, "role": "市长"}, headers=desk.bearer)
+    assert wrong.status_code == 422
+
+
 async def test_each_change_is_recorded_and_told(desk: Desk) -> None:
     await desk.log_in("admin")
     before = await desk.value("SELECT version FROM directory.version")
