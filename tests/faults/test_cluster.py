@@ -12,12 +12,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import aiohttp
+import pytest
 
 from libs.clock import SystemClock
 from tests.faults.cluster import plan
 from tests.faults.cluster.cores import Cores
 from tests.faults.cluster.drain import at_rest, drained
 from tests.faults.cluster.logs import complaints
+from tests.faults.cluster.network import impossible
 from tests.faults.cluster.plan import Fault, Outcome
 from tests.faults.cluster.report import table, worst
 from tests.faults.cluster.storm import SteadyStorm
@@ -72,6 +74,12 @@ async def slow_gateway(system: ClusterSystem) -> None:
     faults = {"items": [{"latency_s": GATEWAY_LATENCY_S}]}
     async with aiohttp.ClientSession() as http, http.put(f"{system.sandbox_url}/faults", json=faults) as answer:
         assert answer.status == 200, await answer.text()
+
+
+def test_links_can_be_cut_here() -> None:
+    """Else the run above is without its partitions, and pytest's summary says so."""
+    if why := impossible():
+        pytest.skip(f"{why}: NO LINK WAS CUT in the fault run")
 
 
 async def break_things(system: ClusterSystem, sending: "asyncio.Task[None]", outcomes: list[Outcome]) -> None:

@@ -134,7 +134,7 @@ class Namespaces:
 def network() -> Iterator[Network]:
     """Namespaces where that is possible, else the loopback."""
     if why := impossible():
-        print(f"!! {why}: LINKS ARE NOT CUT, everything runs on the loopback.")  # noqa: T201 - one loud line
+        print(f"!! {why}: NO LINK IS CUT, everything runs on the loopback.")  # noqa: T201 - one loud line
         yield Loopback()
         return
     for number in random.SystemRandom().sample(range(NETWORKS_MAX), NETWORKS_MAX):

@@ -191,10 +191,14 @@ async def running_cluster() -> AsyncIterator[ClusterSystem]:
     folder.chmod(0o755)  # PostgreSQL runs as another user where root runs the tests
     with network() as net:
         system = _planned(folder, net)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)  # who is told to end tidies up first
         try:
             await system.start()
             yield system
         finally:
+            loop.remove_signal_handler(signal.SIGTERM)
             system.end_everything()
             if not os.environ.get("FAULT_KEEP"):
                 shutil.rmtree(folder, ignore_errors=True)
