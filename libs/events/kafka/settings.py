@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REQUEST_TIMEOUT_S = 9.0
+SEGMENT_HOURS = 12
+"""Kafka forgets by whole segments: an event lives for at most so much longer than the retention says, even where few are written."""
 METADATA_AGE_S = 5.0
 """A broker that says nothing any more is given up when somebody else is found to lead."""
 _SERVER = re.compile(r"([^\s:,/@\[\]]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
@@ -87,6 +89,7 @@ class KafkaSettings(BaseSettings):
             "min.insync.replicas": str(self.insync),
             "unclean.leader.election.enable": "false",
             "retention.ms": str(self.retention_hours * 3_600_000),
+            "segment.ms": str(SEGMENT_HOURS * 3_600_000),
             "cleanup.policy": "delete",
             "message.timestamp.type": "CreateTime",
         }
