@@ -18,7 +18,7 @@ from libs.events.catalogue import (
     NotificationFailed,
 )
 from libs.terms import Answer, CloseResult, Danger, DeclineReason, Grade, Purpose, Step, Tier
-from services.router.errors import NotReadyToClose
+from services.router.errors import NotReadyToClose, TooLateToLower
 from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.case import Kind, State, Status
@@ -362,6 +362,18 @@ def test_lowering_stops_at_the_floor_of_its_mandatory_situations() -> None:
     assert acts.regrade(story.case, Grade.II, RegradeReason.MISJUDGED, story.moment).after.grade is Grade.II
     with pytest.raises(Invalid, match="below II"):
         acts.regrade(story.case, Grade.III, RegradeReason.MISJUDGED, story.moment)
+
+
+def test_lowering_ends_with_the_first_contact_and_with_the_time_for_it() -> None:
+    seen = Story(report()).until(5)
+    seen.take(acts.step_done(seen.case, person("Lan"), Step.ON_SITE, seen.moment, "workbench"))
+    late = Story(report()).until(240)
+    for story in (seen, late):
+        with pytest.raises(TooLateToLower):
+            acts.regrade(story.case, Grade.III, RegradeReason.MISJUDGED, story.moment)
+        assert acts.regrade(story.case, Grade.I, RegradeReason.FOUND_ON_SITE, story.moment).after.grade is Grade.I
+    just_in_time = Story(report()).until(239)
+    assert acts.regrade(just_in_time.case, Grade.III, RegradeReason.MISJUDGED, just_in_time.moment).after.grade is Grade.III
 
 
 def test_a_second_report_on_the_same_matter_raises_by_one_and_a_third_after_90_days_does_not() -> None:

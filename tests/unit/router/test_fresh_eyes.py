@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from libs.directory.model import Division, Route
 from libs.events.catalogue import CaseAssigned, CaseSupervised
 from libs.terms import DeclineReason, Grade, Purpose, Step, Tier
+from services.router.errors import TooLateToLower
 from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.case import Answered, Kind, Status
@@ -37,8 +38,9 @@ def test_a_step_that_a_lower_grade_did_not_have_comes_back_with_the_higher_one()
 def test_a_step_that_was_missed_is_not_missed_again_after_a_detour_of_grades() -> None:
     story = Story(report()).until(60 * 24 * 8)
     assert len([line for line in story.missed if line.endswith("case_conference")]) == 1
-    regrade(story, Grade.III)
-    regrade(story, Grade.II)
+    regrade(story, Grade.I)
+    with pytest.raises(TooLateToLower):
+        regrade(story, Grade.II)
     story.until(60 * 24 * 9)
     assert len([line for line in story.missed if line.endswith("case_conference")]) == 1
 
