@@ -29,8 +29,8 @@ STOP_S = 3.0
 FETCH_S = 15.0
 HANDLING_S = 300.0
 """How long a batch may be handled. A slow database is no reason to begin again: whoever came next would begin with the same batch."""
-DATABASE_GIVE_UP_S = 2.0
-"""How long a consumer keeps its partitions without reaching its database."""
+DATABASE_GIVE_UP_S = 5.0
+"""How long a consumer keeps its partitions without its database: longer than a restart takes, after which all are back together."""
 
 log = get_logger("kafka")
 
@@ -60,6 +60,7 @@ class KafkaConsumer:
         self._client: AIOKafkaConsumer | None = None
         self._done: dict[TopicPartition, int] = {}
         self._committed_s = 0.0
+        self._refused = False
         self._without_database_since_s: float | None = None
 
     @property
@@ -166,10 +167,13 @@ class KafkaConsumer:
                     client.seek(place, records[0].offset)
 
     async def _commit_now_and_then(self, client: AIOKafkaConsumer, *, at_once: bool = False) -> None:
-        if not self._done or (not at_once and self._clock.elapsed_s() - self._committed_s < COMMIT_EVERY_S):
+        soon = self._clock.elapsed_s() - self._committed_s < COMMIT_EVERY_S
+        if not self._done or (soon and (self._refused or not at_once)):
             return
+        self._refused = True
         try:
             await self._commit(client)
+            self._refused = False
         except Exception as error:  # noqa: BLE001 - as above
             # A rebalance is under way, or a broker is away: what is read again is known by its id.
             log.info("kafka.offsets_not_committed", group=self.subscription.group, error=type(error).__name__)
