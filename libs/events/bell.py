@@ -72,8 +72,7 @@ class Bell:
                     await connection.add_listener(CHANNEL, lambda *_: self._wake_all())
                     pause_s = 0.2
                     self._wake_all()
-                    while True:
-                        await asyncio.sleep(HEARTBEAT_S)
+                    while not await _ended(connection, HEARTBEAT_S):
                         await connection.execute("SELECT 1", timeout=5)
                 finally:
                     connection.terminate()
@@ -100,3 +99,22 @@ class Bell:
         finally:
             if connection is not None:
                 connection.terminate()
+
+
+async def _ended(connection: "asyncpg.Connection[Any]", timeout_s: float) -> bool:
+    """Whether the connection ends within `timeout_s`; one that ends in silence does not."""
+    ended = asyncio.Event()
+
+    def tell(_connection: Any) -> None:
+        ended.set()
+
+    connection.add_termination_listener(tell)
+    try:
+        async with asyncio.timeout(timeout_s):
+            if not connection.is_closed():
+                await ended.wait()
+            return True
+    except TimeoutError:
+        return False
+    finally:
+        connection.remove_termination_listener(tell)
