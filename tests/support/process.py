@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 120
 STOP_S = 30
 EVERY_S = 0.05
+KEEP_ALIVE_S = 60
+"""As long as a provider's front keeps a connection that nobody uses: one that is closed just as it is used makes a send ambiguous."""
 ACCOUNT = "AC" + "7" * 32
 TOKEN = "a-token-of-the-tests"
 NUMBER = "+860019999998"
@@ -248,7 +250,7 @@ def sandbox(port: int, inbound_url: str, host: str = "127.0.0.1") -> None:
     import uvicorn
 
     config = SandboxConfig(account_sid=ACCOUNT, auth_tokens=(TOKEN,), from_number=NUMBER, inbound_url=inbound_url, messages_max=200_000)
-    uvicorn.run(create_app(config), host=host, port=port, log_level="warning", access_log=False)
+    uvicorn.run(create_app(config), host=host, port=port, log_level="warning", access_log=False, timeout_keep_alive=KEEP_ALIVE_S)
 
 
 if __name__ == "__main__":
