@@ -29,6 +29,7 @@ class Guard:
         differences = await ensure(self._settings, create=False)
         if any(one.what == MISSING for one in differences):
             async with own.transaction() as tx:
+                await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")  # a young cluster takes its time
                 # Whatever was sent to a topic of this name before is gone: what was unread of it comes first in the new one.
                 await relay_anew(tx)
                 differences = await ensure(self._settings)
