@@ -30,6 +30,7 @@ AGAIN = Counter("tocsin_bus_published_again_total", "Events that a group had not
 
 log = get_logger("bus")
 
+# A scalar of one row is looked up by its index, event by event; EXISTS is planned as one read of the group's whole inbox, every second.
 _RELAYED = """
     WITH mine AS (
         SELECT cursor.shard, cursor.xid, cursor.position, relay.xid AS relay_xid, relay.position AS relay_position
@@ -39,8 +40,8 @@ _RELAYED = """
     )
     SELECT mine.shard, event.xid::text::bigint AS xid, event.id, event.key, event.event_id, event.event_type, event.created_at,
            event.event_type = ANY ($3::text[])
-           OR EXISTS (SELECT 1 FROM bus.inbox WHERE inbox.grp = $1 AND inbox.event_id = event.event_id)
-           OR EXISTS (SELECT 1 FROM bus.parked WHERE parked.grp = $1 AND parked.event_id = event.event_id) AS received
+           OR coalesce((SELECT true FROM bus.inbox WHERE inbox.grp = $1 AND inbox.event_id = event.event_id LIMIT 1), false)
+           OR coalesce((SELECT true FROM bus.parked WHERE parked.grp = $1 AND parked.event_id = event.event_id LIMIT 1), false) AS received
     FROM mine CROSS JOIN LATERAL (
         SELECT * FROM bus.outbox
         WHERE outbox.shard = mine.shard AND (outbox.xid, outbox.id) > (mine.xid, mine.position)
