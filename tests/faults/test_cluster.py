@@ -67,6 +67,8 @@ async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[s
         record_property("figures", text)
         print(f"{worst(outcomes)}\n{verdict}\nat rest {last_s:.1f} s after the last report; {time.monotonic() - began_s:.0f} s in all")  # noqa: T201
         print(complaints(system.folder))  # noqa: T201
+    stuck = [one for one in outcomes if one.drained_s >= GIVE_UP_S]
+    assert not stuck, table(stuck)
     slow = [one for one in outcomes if one.drained_s - one.ready_s > DRAINED_S and one.others < OTHERS_MAX]
     assert not LONG or not slow, table(slow)
 
