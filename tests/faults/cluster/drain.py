@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -30,7 +30,6 @@ SELECT
 """
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 EVERY_S = 0.3
-REST_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,6 @@ async def left(system: ClusterSystem, until: datetime, since: datetime) -> Left:
         row = await db.fetchrow(LEFT, until, UUID(int=int(since.timestamp() * 1000) << 80))
         assert row is not None
         return Left(*row)
-
-
-async def at_rest(system: ClusterSystem, *, timeout_s: float) -> float:
-    """Seconds until nothing is left and nothing new comes of it: what is told to the gateway comes back as an event a little later."""
-    began_s, last_s, count = time.monotonic(), 0.0, -1
-    while time.monotonic() - began_s < timeout_s:
-        found = await left(system, SystemClock().now() + timedelta(hours=1), SystemClock().now() - timedelta(days=1))
-        async with system.postgres.connected() as db:
-            published = await db.fetchval("SELECT count(*) FROM bus.outbox")
-        if found or published != count:
-            last_s, count = time.monotonic() - began_s, published
-        elif time.monotonic() - began_s > last_s + REST_S:
-            return last_s
-        await asyncio.sleep(EVERY_S)
-    raise AssertionError(f"no rest within {timeout_s} s, still: {found}")
 
 
 async def drained(system: ClusterSystem, since: datetime, *, timeout_s: float) -> tuple[float, Left, str]:
