@@ -14,7 +14,7 @@ from aiohttp import web
 from libs.web import assets
 from tests.deploy import nginx, rooms
 from tests.deploy.nginx import Nginx
-from tests.support.process import free_port
+from tests.support.process import free_port, until
 
 ROOMS = ("directory", "intake", "router", "notifier", "audit")
 MEBIBYTE = 1 << 20
@@ -226,8 +226,12 @@ async def test_the_log_names_no_receipt_no_query_and_nobody(door: Nginx, browser
         "/receipt?code=SECRET",
     ):
         await asked(browser_like, path, headers={"Referer": "https://x.test/SECRET", "User-Agent": "SECRET"})
+
+    async def all_written() -> bool:
+        return door.log.count("\n") == 5  # a line is written after its answer
+
+    await until(all_written, "every request stands in the log", timeout_s=10)
     lines = [json.loads(line) for line in door.log.splitlines()]
-    assert len(lines) == 5
     assert "SECRET" not in door.log
     assert '"127.0.0.1"' not in door.log
     assert {line["path"] for line in lines} == {"/receipt/-", "/v1/reports/-", "/v1/divisions", "/receipt"}
