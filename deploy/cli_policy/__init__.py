@@ -247,8 +247,9 @@ def _reply(text: str) -> Any:
     except ValueError:
         detail = _("%(text)s does not begin with a number of minutes, as 12:acknowledge:street does", text=text)
         raise SettingsError("--answer: " + detail) from None
-    done: Any = act if act in {"acknowledge", "decline"} else _one_of(Step, act, "--answer")
-    return Reply(after, done, _one_of(Tier, tier, "--answer") if tier else None)
+    if act not in {"acknowledge", "decline"}:
+        _one_of(Step, act, "--answer")  # who mistypes reads what there is
+    return Reply.of(after, act, _one_of(Tier, tier, "--answer") if tier else None)
 
 
 def _one_of(kind: Any, text: str, option: str) -> Any:

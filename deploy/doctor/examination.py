@@ -13,6 +13,7 @@ import asyncpg
 
 from deploy.doctor import queries
 from libs.db import Tx
+from libs.events.backlog import unread
 from libs.i18n import gettext as _
 
 GRACE = timedelta(seconds=30)
@@ -63,13 +64,14 @@ async def examine(connection: Tx, now: datetime, *, pace: float = 1.0) -> list[F
 async def promise_1(connection: Tx, now: datetime, pace: float = 1.0) -> Finding:
     """Every report became exactly one case, and nothing waits unread in the log."""
     row = await _row(connection, queries.REPORTS_AND_CASES, now - GRACE * pace)
-    waiting = await connection.fetch(queries.BACKLOG, now - GRACE * pace, LINES_MAX)
+    unheard = await unread(connection, LINES_MAX, before=now - GRACE * pace)
+    waiting = {group: n for group, shards in unheard.items() if (n := sum(shards.values()))}
     return _finding(
         1,
         row,
         ("reports_without_case", lambda n: _("%(n)s of %(of)s reports have no case", n=n, of=row["reports"])),
         ("cases_without_report", lambda n: _("%(n)s of %(of)s cases have no report", n=n, of=row["cases"])),
-        more=[(line["waiting"], _("%(n)s events wait unread for “%(group)s”", n=line["waiting"], group=line["grp"])) for line in waiting],
+        more=[(n, _("%(n)s events wait unread for “%(group)s”", n=n, group=group)) for group, n in waiting.items()],
     )
 
 

@@ -3,21 +3,13 @@
 from dataclasses import dataclass, field
 
 from libs.db import Tx
+from libs.events.backlog import unread
 from libs.events.relaying import RELAY
 from libs.i18n import gettext as _
 from libs.settings import CommonSettings
 
 COUNT_MAX = 10_000
 """Nobody needs to know more exactly than this how bad it is."""
-
-_IN_THE_LOG = """
-SELECT cursor.grp, cursor.shard, count(waiting) AS events FROM bus.cursors AS cursor
-LEFT JOIN LATERAL (
-    SELECT 1 AS waiting FROM bus.outbox AS event
-    WHERE event.shard = cursor.shard AND (event.xid, event.id) > (cursor.xid, cursor.position) LIMIT $1
-) AS unread ON true
-GROUP BY cursor.grp, cursor.shard ORDER BY cursor.grp, cursor.shard
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +31,7 @@ class Lags:
 
 async def lags_of(connection: Tx, settings: CommonSettings) -> Lags:
     """As of now."""
-    log: dict[str, dict[int, int]] = {}
-    for row in await connection.fetch(_IN_THE_LOG, COUNT_MAX):
-        log.setdefault(row["grp"], {})[row["shard"]] = row["events"]
+    log = await unread(connection, COUNT_MAX)
     if settings.bus != "kafka":
         return Lags(log)
     from deploy.embedded import kafka_settings

@@ -9,20 +9,6 @@ SELECT (SELECT count(*) FROM intake.reports) AS reports,
             WHERE NOT EXISTS (SELECT 1 FROM router.case_reports AS member WHERE member.case_id = one.case_id)) AS cases_without_report
 """
 
-# Counted per cursor, and at most $2 of each: a backlog of millions must not make the doctor ill.
-BACKLOG = """
-SELECT cursor.grp, sum(unread.n)::bigint AS waiting
-FROM bus.cursors AS cursor
-CROSS JOIN LATERAL (
-    SELECT count(*) AS n FROM (
-        SELECT 1 FROM bus.outbox AS event
-        WHERE event.shard = cursor.shard AND (event.xid, event.id) > (cursor.xid, cursor.position) AND event.created_at < $1 LIMIT $2
-    ) AS waiting
-) AS unread
-WHERE unread.n > 0
-GROUP BY cursor.grp ORDER BY cursor.grp
-"""
-
 OPEN_CASES = """
 SELECT count(*) AS cases,
        count(*) FILTER (WHERE owner_post_id IS NULL) AS without_owner,

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from libs.clock import Clock
 from libs.db import Database, Tx
+from libs.events.backlog import unread
 from libs.events.relaying import RELAY
 from libs.jobs import Job, at_intervals
 
@@ -32,16 +33,6 @@ DELAY = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600),
 )
 
-_UNREAD = """
-    SELECT cursor.grp, cursor.shard, unread.events
-    FROM bus.cursors AS cursor CROSS JOIN LATERAL (
-        SELECT count(*) AS events FROM (
-            SELECT 1 FROM bus.outbox AS event
-            WHERE event.shard = cursor.shard AND (event.xid, event.id) > (cursor.xid, cursor.position) LIMIT $2
-        ) AS bounded
-    ) AS unread
-    WHERE cursor.grp = ANY ($1::text[])
-"""
 _PARKED = """
     SELECT grp, state, count(*) AS events
     FROM (SELECT grp, state FROM bus.parked WHERE grp = ANY ($1::text[]) LIMIT $2) AS bounded GROUP BY grp, state
@@ -69,11 +60,10 @@ def count_published(types: Iterable[str]) -> None:
 
 
 async def _count_unread(tx: Tx, groups: Sequence[str]) -> None:
-    for row in await tx.fetch(_UNREAD, groups, COUNT_MAX):
-        if row["grp"] == RELAY:
-            RELAY_BACKLOG.labels(str(row["shard"])).set(row["events"])
-        else:
-            LAG.labels(row["grp"], str(row["shard"])).set(row["events"])
+    for group, shards in (await unread(tx, COUNT_MAX, groups=groups)).items():
+        for shard, events in shards.items():
+            gauge = RELAY_BACKLOG.labels(str(shard)) if group == RELAY else LAG.labels(group, str(shard))
+            gauge.set(events)
 
 
 async def _count_parked(tx: Tx, groups: Sequence[str]) -> None:

@@ -28,9 +28,14 @@ def ground(request: pytest.FixtureRequest) -> Ground:
 
 
 @pytest.fixture
-async def room(database: Database, database_url: str, ground: Ground) -> AsyncIterator[Room]:
+async def effects(database: Database) -> None:
+    """Where a room's effects are seen."""
     async with database.connection() as c:
         await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
+
+
+@pytest.fixture
+async def room(database: Database, database_url: str, ground: Ground, effects: None) -> AsyncIterator[Room]:
     made = Room(database, database_url, ground, FakeClock(NOW))
     await made.bus.prepare(database)
     yield made

@@ -1,7 +1,8 @@
 """What every bus must do when things go wrong in unlikely ways."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -106,17 +107,28 @@ async def test_after_a_restore_into_another_cluster_the_log_goes_on(room: Room) 
     assert await room.effects(key) == [1, 2, 3]
 
 
+class CaseWeighed(EventData):
+    """What a later version publishes."""
+
+    version: int
+    event_type = "tocsin.case.weighed.v1"
+    emitter = "router"
+
+
+@contextmanager
+def known(event: type[EventData], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Inside, this is the version that knows `event`."""
+    with monkeypatch.context() as newer:
+        newer.setitem(CATALOGUE, event.event_type, event)
+        yield
+
+
 async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two versions side by side: the older one neither drops what the newer one publishes nor stops the case because of it."""
 
-    class CaseWeighed(EventData):
-        version: int
-
     consumer = await room.consumer()
     key = new_id()
-    with monkeypatch.context() as newer:
-        CaseWeighed.event_type, CaseWeighed.emitter = "tocsin.case.weighed.v1", "router"
-        newer.setitem(CATALOGUE, "tocsin.case.weighed.v1", CaseWeighed)
+    with known(CaseWeighed, monkeypatch):
         await send(room, changed(1, key), new_event(CaseWeighed(version=2), key=key, time=NOW), changed(3, key))
     await room.drain(consumer)
     assert await room.effects(key) == [1, 3]
@@ -136,15 +148,10 @@ async def test_an_event_that_only_a_later_version_knows_is_kept_for_it(room: Roo
 
 
 async def test_a_dead_event_is_not_hidden_by_one_that_waits_for_an_upgrade(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    class CaseMeasured(EventData):
-        version: int
-
     consumer = await room.consumer()
     key = new_id()
-    with monkeypatch.context() as newer:
-        CaseMeasured.event_type, CaseMeasured.emitter = "tocsin.case.measured.v1", "router"
-        newer.setitem(CATALOGUE, "tocsin.case.measured.v1", CaseMeasured)
-        await send(room, new_event(CaseMeasured(version=1), key=key, time=NOW))
+    with known(CaseWeighed, monkeypatch):
+        await send(room, new_event(CaseWeighed(version=1), key=key, time=NOW))
     await room.drain(consumer)
     room.poison = {2}
     await send(room, changed(2, key))

@@ -1,7 +1,7 @@
 """What only the bus on Kafka has to do: declare its topics, find what Kafka lost, give up what it cannot work on, and watch itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,13 +32,8 @@ pytestmark = on_kafka
 
 
 @pytest.fixture
-async def room(database: Database, database_url: str, kafka_settings: KafkaSettings) -> AsyncIterator[Room]:
-    async with database.connection() as c:
-        await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
-    made = Room(database, database_url, OnKafka(kafka_settings), FakeClock(NOW))
-    await made.bus.prepare(database)
-    yield made
-    await made.close()
+def ground(kafka_settings: KafkaSettings) -> OnKafka:
+    return OnKafka(kafka_settings)
 
 
 async def test_a_topic_that_is_not_as_declared_is_named_and_nothing_starts(

@@ -12,10 +12,8 @@ pytestmark = on_kafka
 
 
 async def test_what_the_old_topic_kept_unread_comes_first_in_the_new_one(
-    database: Database, database_url: str, kafka_settings: KafkaSettings
+    database: Database, database_url: str, kafka_settings: KafkaSettings, effects: None
 ) -> None:
-    async with database.connection() as c:
-        await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
     key = new_id()
     old = Room(database, database_url, OnKafka(kafka_settings), FakeClock(NOW))
     await old.bus.prepare(database)

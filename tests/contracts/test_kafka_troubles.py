@@ -1,13 +1,11 @@
 """What the fault run has found, each in small: clients that break in their own ways, and processes that are cut off."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 
 from libs.clock import FakeClock
-from libs.db import Database
 from libs.events import new_id
 from libs.events.bell import Bell
 from libs.events.kafka import consumer as consumers
@@ -22,13 +20,8 @@ pytestmark = on_kafka
 
 
 @pytest.fixture
-async def room(database: Database, database_url: str, kafka_settings: KafkaSettings) -> AsyncIterator[Room]:
-    async with database.connection() as c:
-        await c.execute("CREATE TABLE effects (key uuid, version int, n bigint GENERATED ALWAYS AS IDENTITY)")
-    made = Room(database, database_url, OnKafka(kafka_settings), FakeClock(NOW))
-    await made.bus.prepare(database)
-    yield made
-    await made.close()
+def ground(kafka_settings: KafkaSettings) -> OnKafka:
+    return OnKafka(kafka_settings)
 
 
 async def test_a_process_that_reads_nothing_is_ready_once_kafka_answers(room: Room) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.faults.intake_storm import Storm
+from tests.faults.questions import CASES_OF_REPORTS, OWNERS_NOT_TOLD
 from tests.support.process import System, running_system, until
 
 REPORTS = int(os.environ.get("FAULT_REPORTS", "2000"))
@@ -34,13 +35,6 @@ SELECT (SELECT count(*) FROM notifier.notifications WHERE state IN ('queued', 's
      + (SELECT count(*) FROM notifier.attempts WHERE state IN ('sending', 'ambiguous'))
 """
 IN_FLIGHT = "SELECT count(*) FROM notifier.attempts WHERE state = 'sending'"
-CASES_OF_REPORTS = "SELECT report_id::text, count(*) AS cases FROM router.case_reports GROUP BY report_id"
-OWNERS_NOT_TOLD = """
-SELECT count(*) FROM router.cases AS one WHERE NOT EXISTS (
-    SELECT 1 FROM notifier.notifications AS told
-    WHERE told.case_id = one.case_id AND told.post_id = one.owner_post_id AND told.officer_id = one.owner_officer_id
-      AND told.state IN ('submitted', 'delivered'))
-"""
 SENT = """
 SELECT body, count(DISTINCT notification_id) AS notifications, bool_or(possible_duplicate) AS possible_duplicate
 FROM notifier.attempts GROUP BY body

@@ -22,7 +22,8 @@ import pytest
 from libs.db.embedded import EmbeddedPostgres, database_url
 from libs.events.kafka.settings import KafkaSettings
 from tests.faults.intake_storm import Storm
-from tests.faults.test_kill import CASES_OF_REPORTS, OWNERS_NOT_TOLD, SENT, UNDER_WAY, UNREAD, messages
+from tests.faults.questions import CASES_OF_REPORTS, OWNERS_NOT_TOLD
+from tests.faults.test_kill import SENT, UNDER_WAY, UNREAD, messages
 from tests.support import guide
 from tests.support.kafka import on_kafka
 from tests.support.process import ROOT, START_S, Process, System, running_system, until

@@ -56,6 +56,6 @@ class Relay:
                 begun = await tx.execute(_START_BEHIND_ALL, RELAY)
                 self._soon = SOON
                 return Tick(worked=int(begun.split()[-1]))
-        # Committed, but not yet readable, because an older transaction is still open; or another relay is at it.
+        # Committed, but not yet readable, because an older transaction is still open.
         self._soon = min(self._soon * 2, SOON_MAX)
         return Tick(next_at=self._clock.now() + self._soon)

@@ -29,7 +29,7 @@ class ReplyIn(BaseModel):
 
     def reply(self) -> Reply:
         """As the simulator takes it."""
-        return Reply(self.minute, self.act if self.act in {"acknowledge", "decline"} else Step(self.act), self.tier)
+        return Reply.of(self.minute, self.act, self.tier)
 
 
 class QuestionIn(BaseModel):

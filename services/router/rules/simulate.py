@@ -62,6 +62,15 @@ class Reply:
     act: Literal["acknowledge", "decline"] | Step
     tier: Tier | None = None
 
+    @classmethod
+    def of(cls, minute: float, act: str, tier: Tier | None = None) -> "Reply":
+        """A reply whose act is given as text: acknowledge, decline, or a step; `ValueError` for anything else."""
+        match act:
+            case "acknowledge" | "decline":
+                return cls(minute, act, tier)
+            case _:
+                return cls(minute, Step(act), tier)
+
 
 class Numbered:
     """Ids in the order of asking: the same every time."""

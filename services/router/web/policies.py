@@ -76,8 +76,7 @@ class Form(BaseModel):
     def _replies(self) -> list[Reply]:
         if self.answer not in {"acknowledge", "decline"}:
             return []
-        act = "acknowledge" if self.answer == "acknowledge" else "decline"
-        return [Reply(min(max(float(self.minute or 0), 0), 1_000_000), act, Tier(self.tier) if self.tier else None)]  # type: ignore[arg-type]
+        return [Reply.of(min(max(float(self.minute or 0), 0), 1_000_000), self.answer, Tier(self.tier) if self.tier else None)]
 
 
 class Pages:

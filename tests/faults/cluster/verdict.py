@@ -16,16 +16,10 @@ import asyncpg
 from libs.events.kafka.survey import Survey
 from tests.faults.cluster.storm import SteadyStorm
 from tests.faults.cluster.system import ClusterSystem
+from tests.faults.questions import CASES_OF_REPORTS, OWNERS_NOT_TOLD
 from tests.support.process import until
 
 SOON_S = 60
-CASES_OF_REPORTS = "SELECT report_id::text, count(*) AS cases FROM router.case_reports GROUP BY report_id"
-OWNERS_NOT_TOLD = """
-SELECT count(*) FROM router.cases AS one WHERE NOT EXISTS (
-    SELECT 1 FROM notifier.notifications AS told
-    WHERE told.case_id = one.case_id AND told.post_id = one.owner_post_id AND told.officer_id = one.owner_officer_id
-      AND told.state IN ('submitted', 'delivered'))
-"""
 OUT_OF_ORDER = """
 WITH lines AS (
     SELECT row_number() OVER (PARTITION BY line.key ORDER BY line.seq) AS by_seq,
