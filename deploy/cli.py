@@ -38,7 +38,7 @@ def run(
     from libs import log
 
     log.configure(settings.log_level, json=settings.log_format == "json")
-    chosen = tuple(name.strip() for name in services.split(",") if name.strip()) or tuple(SERVICES)
+    chosen = tuple(name.strip() for name in services.split(",") if name.strip()) or SERVICES
     unknown = [name for name in chosen if name not in SERVICES]
     if unknown:
         raise SettingsError("--services: " + _("%(name)s is not one of %(known)s", name=unknown[0], known=", ".join(SERVICES)))

@@ -9,20 +9,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-import services.audit.app
-import services.directory.app
-import services.intake.app
-import services.notifier.app
-import services.router.app
 from deploy.claim import claimed
-from deploy.demo.directory import DemoAccess, load_demo
-from deploy.demo.owners import owners
-from deploy.doctor import doctor_job
-from deploy.sandbox import Sandbox, SandboxConfig
 from deploy.secrets import Secrets, load_or_make, write_private
 from libs.clock import Clock, SystemClock
 from libs.crypto import KeyRing, KeyRingInvalid
@@ -41,15 +33,11 @@ from libs.settings import CommonSettings, SettingsError, load
 from libs.trace import TraceSettings, exporting
 
 if TYPE_CHECKING:
+    from deploy.demo.directory import DemoAccess
+    from deploy.sandbox import Sandbox
     from libs.events.kafka.settings import KafkaSettings
 
-SERVICES: dict[str, Builder] = {
-    "directory": services.directory.app.build,
-    "intake": services.intake.app.build,
-    "router": services.router.app.build,
-    "notifier": services.notifier.app.build,
-    "audit": services.audit.app.build,
-}
+SERVICES = ("directory", "intake", "router", "notifier", "audit")
 SANDBOX_NUMBER = "+860019999999"
 """The number that the sandbox sends from: like all demo numbers, one that nobody can own."""
 
@@ -60,17 +48,23 @@ KEEP_EVERY_S = 0.5
 log = get_logger("embedded")
 
 Say = Callable[[str], None]
-Beside = Callable[[DemoAccess], Coroutine[Any, Any, None]]
+Beside = Callable[["DemoAccess"], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
     """What the embedded mode decides: which services, with the sandbox and the demo data or without."""
 
-    services: tuple[str, ...] = tuple(SERVICES)
+    services: tuple[str, ...] = SERVICES
     sandbox: bool = True
     demo: bool = True
     share_port: bool = False
+
+
+def builder(name: str) -> Builder:
+    """What builds a service. Only what a process runs is loaded: one that comes back after a crash has work waiting for it."""
+    build: Builder = import_module(f"services.{name}.app").build
+    return build
 
 
 @asynccontextmanager
@@ -161,15 +155,20 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def assembled(context: Context, embedding: Embedding, secrets: Secrets | None) -> AsyncIterator[tuple[Assembly, Sandbox | None]]:
+async def assembled(context: Context, embedding: Embedding, secrets: Secrets | None) -> AsyncIterator[tuple[Assembly, "Sandbox | None"]]:
     """The chosen services, and the sandbox beside them under /sandbox."""
-    async with _assembled(context, [SERVICES[name] for name in embedding.services]) as assembly:
+    async with _assembled(context, [builder(name) for name in embedding.services]) as assembly:
         jobs: tuple[Job, ...] = ()
         if "audit" in embedding.services:
+            from deploy.doctor import doctor_job
+
             jobs += (doctor_job(context),)
         if not embedding.sandbox or secrets is None:
             yield Assembly(context, assembly.app, assembly.services, assembly.consumers, assembly.jobs + jobs), None
             return
+        from deploy.demo.owners import owners
+        from deploy.sandbox import Sandbox, SandboxConfig
+
         sandbox = Sandbox(
             SandboxConfig(
                 account_sid=secrets.twilio_account_sid,
@@ -233,7 +232,7 @@ def _process_name(embedding: Embedding) -> str:
 
 
 async def _serve(
-    assembly: Assembly, listener: socket.socket, access: DemoAccess | None, say: Say, beside: Beside | None, *, phones: bool
+    assembly: Assembly, listener: socket.socket, access: "DemoAccess | None", say: Say, beside: Beside | None, *, phones: bool
 ) -> None:
     settings = assembly.context.settings
     language = locale_from_environment()  # the terminal's, while the application speaks the deployment's
@@ -266,7 +265,9 @@ async def connected(settings: CommonSettings, say: Say) -> AsyncIterator[Tx]:
             await database.close()
 
 
-async def _demo(context: Context, secrets: Secrets, say: Say) -> DemoAccess:
+async def _demo(context: Context, secrets: Secrets, say: Say) -> "DemoAccess":
+    from deploy.demo.directory import load_demo
+
     say(_("Loading the demo data of Futian district …"))
     access = await load_demo(context, password=secrets.demo_password)
     write_private(
@@ -280,7 +281,7 @@ async def _demo(context: Context, secrets: Secrets, say: Say) -> DemoAccess:
     return access
 
 
-def _where_to_look(settings: CommonSettings, access: DemoAccess, say: Say, *, phones: bool) -> None:
+def _where_to_look(settings: CommonSettings, access: "DemoAccess", say: Say, *, phones: bool) -> None:
     base = settings.public_base_url
     sandbox = (("/sandbox", _("the virtual phones: read the SMS, answer 1")),) if phones else ()
     for path, what in (

@@ -20,7 +20,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 async def play_day(settings: CommonSettings, say: Say, *, reports: int, speed: float, seed: int, length: timedelta) -> None:
     """Plays the day into an empty database of its own, then stays up for looking around until a signal comes."""
     if settings.database_url is None and settings.var_dir.exists():
-        with claimed(settings.var_dir, tuple(SERVICES)):  # not while another day is being played there
+        with claimed(settings.var_dir, SERVICES):  # not while another day is being played there
             pass
         say(_("Clearing away the day that was played before …"))
         await asyncio.to_thread(shutil.rmtree, settings.var_dir)

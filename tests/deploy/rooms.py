@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute, Route
 
-from deploy.embedded import SERVICES, sandbox_settings
+from deploy.embedded import SERVICES, builder, sandbox_settings
 from libs.clock import FakeClock
 from libs.crypto import KeyRing
 from libs.events import Bus
@@ -39,7 +39,7 @@ async def alone(room: str, database_url: str, var_dir: Path, bus: Bus | None = N
         bus=bus or PostgresBus(database_url),
         given={"notifier": sandbox_settings(SECRETS, "http://sandbox.test")},
     )
-    async with assemble(context, [SERVICES[room]]) as assembly:
+    async with assemble(context, [builder(room)]) as assembly:
         yield assembly
 
 

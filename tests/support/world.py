@@ -156,7 +156,7 @@ async def _world_on(
     clock = FakeClock(now)
     context = _context(database_url, base_url, var_dir, clock, bus)
     demo = await load_demo(context, password=SECRETS.demo_password)
-    async with assembled(context, Embedding(services=tuple(SERVICES)), SECRETS) as (assembly, sandbox):
+    async with assembled(context, Embedding(services=SERVICES), SECRETS) as (assembly, sandbox):
         assert sandbox is not None
         db = await Database.open(database_url, role=None, size_max=4)
         try:

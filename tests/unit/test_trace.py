@@ -82,8 +82,10 @@ def test_headers_are_pairs() -> None:
 def test_the_sdk_is_not_loaded_while_nothing_is_exported() -> None:
     program = """
 import asyncio, sys
-import deploy.embedded
+from deploy.embedded import SERVICES, builder
 from libs import trace
+
+assert all(builder(name) for name in SERVICES)
 
 async def main():
     async with trace.exporting(trace.TraceSettings(endpoint=""), "tocsin"):
