@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 export PORT ?= 8000
+# The tests start some hundred processes: none of them shall compile again what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run demo-day test check format bench doctor lock install browser kafka deploy-tools national wrk clean
 
