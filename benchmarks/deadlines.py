@@ -92,7 +92,7 @@ async def measure(ground: Ground) -> list[Row]:
     try:
         await _seed(login, desk, database)
         memory.settle()
-        (job,) = jobs.jobs(desk, database, settings.sweep_batch)
+        job = jobs.sweeper(desk, database, settings.sweep_batch)
         sweeps = Sweeps(job, clock)
         task = asyncio.create_task(work(Job(job.name, sweeps.run_once, job.idle_s, job.wake), clock))
         try:

@@ -21,9 +21,14 @@ log = get_logger("router")
 def jobs(desk: Desk, database: Database, batch: int) -> tuple[Job, ...]:
     """The router's jobs."""
     return (
-        Job("router-sweeper", partial(sweep_once, desk, database, batch), idle_s=1.0, wake=desk.alarm.wake),
+        sweeper(desk, database, batch),
         at_intervals("router-figures", figures.EVERY_S, desk.clock, partial(figures.count, desk, database)),
     )
+
+
+def sweeper(desk: Desk, database: Database, batch: int) -> Job:
+    """Fires deadlines at their time."""
+    return Job("router-sweeper", partial(sweep_once, desk, database, batch), idle_s=1.0, wake=desk.alarm.wake)
 
 
 async def sweep_once(desk: Desk, database: Database, batch: int) -> Tick:
