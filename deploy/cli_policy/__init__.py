@@ -47,7 +47,7 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
     category: Annotated[list[str] | None, typer.Option(help=_("A category; may be given several times."))] = None,
     danger: Annotated[list[str] | None, typer.Option(help=_("A danger question answered yes, e.g. unconscious."))] = None,
     age_band: Annotated[list[str] | None, typer.Option(help=_("under_8, 8_13, 14_17 or unknown."))] = None,
-    grade: Annotated[str, typer.Option(help=_("Pretend this grade: I, II, III or IV."))] = "",
+    grade: Annotated[str, typer.Option(help=_("Pretend this grade: I, II, III or IV, or one of the policy’s own."))] = "",
     at: Annotated[str, typer.Option(help=_("When the report comes in, e.g. 2026-03-04T10:00:00+08:00; now by default."))] = "",
     policy: Annotated[str, typer.Option(help=_("Pretend this policy."))] = "",
     answer: Annotated[
@@ -59,7 +59,7 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
 ) -> None:
     from libs.clock import SystemClock
     from libs.errors import Invalid
-    from libs.terms import AgeBand, Answer, Danger, Grade, Situation
+    from libs.terms import AgeBand, Answer, Danger, Situation
     from services.router.handlers.policies import Question
     from services.router.rules.policy_files import PolicyFileError
 
@@ -71,7 +71,7 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
         {_one_of(Danger, one, "--danger"): Answer.YES for one in danger or ()},
         [_one_of(AgeBand, one, "--age-band") for one in age_band or ()] or [AgeBand.UNKNOWN],
         at=moment,
-        grade=_one_of(Grade, grade, "--grade") if grade else None,
+        grade=grade or None,
         policy_id=policy or None,
         replies=[_reply(one) for one in answer or ()],
     )
@@ -82,11 +82,12 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
     except PolicyFileError as error:
         raise SettingsError(str(error)) from None
     except Invalid as error:
-        raise SettingsError(f"--answer: {error.detail}") from None
+        raise SettingsError(f"--{'grade' if error.code == 'unknown_grade' else 'answer'}: {error.detail}") from None
     if as_json:
         print(orjson.dumps(found).decode())
         return
-    print(f"{found['policy']['id']}@{found['policy']['version']}  {found['grade']}")
+    own = f"  {found['band']} {found['band_name']}" if found["band"] != found["grade"] else ""
+    print(f"{found['policy']['id']}@{found['policy']['version']}  {found['grade']}{own}")
     for line in found["timeline"]:
         local = datetime.fromisoformat(line["at"]).astimezone(ZoneInfo(STANDARD_ZONE))
         who = f"{line['tier'] or '':<9}  {line['post']}  {line['answer'] or line['step'] or ''}"
@@ -186,7 +187,7 @@ async def _asked(question: Any) -> dict[str, Any]:
 
 def _assumed(question: Any) -> dict[str, Any]:
     from libs.i18n import current_locale
-    from services.router.handlers.policies import hypothetical
+    from services.router.handlers.policies import band_asked, hypothetical
     from services.router.rules.grading import grade
     from services.router.rules.machine import facts_of
     from services.router.rules.policy_files import load_calendar
@@ -201,14 +202,19 @@ def _assumed(question: Any) -> dict[str, Any]:
     report = hypothetical(question, question.at)
     route = assumed_route(policy, question.division_code)
     locale = current_locale()
-    lines = run(report, route, policy, load_calendar(), at_grade=question.grade, locale=locale, replies=question.replies)
-    return _answer(policy, question.grade or grade(facts_of(report), policy).grade, lines)
+    given = band_asked(question, policy) or grade(facts_of(report), policy).band
+    lines = run(report, route, policy, load_calendar(), at_grade=given, locale=locale, replies=question.replies)
+    return _answer(policy, given, lines)
 
 
-def _answer(policy: Any, grade: Any, lines: Any) -> dict[str, Any]:
+def _answer(policy: Any, band: str, lines: Any) -> dict[str, Any]:
+    from libs.i18n import current_locale
+
     return {
         "policy": {"id": policy.id, "version": policy.version},
-        "grade": str(grade),
+        "grade": str(policy.severity(band)),
+        "band": band,
+        "band_name": policy.grades[band].name.of(current_locale()),
         "timeline": [
             {
                 "at": line.at.isoformat(),

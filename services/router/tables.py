@@ -40,7 +40,10 @@ def _maybe_uuid() -> Any:
 
 
 class CaseRow(RouterTable, table=True):
-    """A case: `services.router.rules.case.CaseState`, and what lists and the sweeper sort by."""
+    """A case: `services.router.rules.case.CaseState`, and what lists and the sweeper sort by.
+
+    `band` and `floor_band` stand only where the policy has grades of its own.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
@@ -75,6 +78,8 @@ class CaseRow(RouterTable, table=True):
     child_sighted: bool = Field(sa_column=Column(Boolean, nullable=False))
     result: str | None = _maybe_code()
     closed_at: datetime | None = _maybe_time()
+    band: str | None = _maybe_code(16)
+    floor_band: str | None = _maybe_code(16)
     next_step: str | None = _maybe_code()
     next_due_at: datetime | None = _maybe_time()
     overdue_since: datetime | None = _maybe_time()

@@ -9,10 +9,14 @@ from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier
 
 
 class CaseEvent(EventData):
-    """What all of them carry: enough for the audit to group by, without asking back."""
+    """What all of them carry: enough for the audit to group by, without asking back.
+
+    `band` is what the place's policy calls the grade, where it has names of its own; `grade` is which of the four that counts as.
+    """
 
     case_id: UUID
     grade: Grade
+    band: str | None = None
     division_code: str
     tier: Tier | None = None
     """The tier that the event concerns: of the officer who acted or was told, of the rung that was silent."""
@@ -95,6 +99,7 @@ class CaseRegraded(CaseEvent):
     """The grade changed; clocks did not restart (promise 9)."""
 
     from_grade: Grade
+    from_band: str | None = None
     reason: str
 
 

@@ -67,8 +67,11 @@ class CaseOut(BaseModel):
     case_id: UUID
     code: str = Field(description="the opaque code that messages name the case by")
     grade: Grade
+    band: str | None = Field(description="what the place calls the grade, where it has grades of its own")
+    band_name: str | None = Field(description="the same in the language of the request")
     grade_reason: str = Field(description="the rule that matched, as RULE or RULE+fact")
     floor: Grade | None = Field(description="nobody may lower it below this grade")
+    floor_band: str | None = Field(description="the same as the place calls it, where it has grades of its own")
     tier: Tier | None = Field(description="of the accountable rung")
     status: Status
     division_code: str
@@ -125,7 +128,7 @@ class CloseIn(_Act):
 class RegradeIn(_Act):
     """Give the case another grade; clocks do not restart."""
 
-    grade: Grade
+    grade: Word = Field(description="I, II, III or IV; or what the case's policy calls one of its own grades", examples=["II"])
     reason: RegradeReason
 
 
@@ -160,8 +163,11 @@ def case_out(view: View) -> CaseOut:
         case_id=case.case_id,
         code=case.code,
         grade=case.grade,
+        band=None if view.policy.plain else case.band,
+        band_name=view.band_name.of(current_locale()) if view.band_name else None,
         grade_reason=case.grade_reason,
         floor=case.floor,
+        floor_band=None if view.policy.plain else case.floor_band,
         tier=case.tier,
         status=case.status,
         division_code=case.division_code,

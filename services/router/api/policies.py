@@ -59,9 +59,11 @@ def router(desk: Desk, database: Database) -> APIRouter:
         """Everything that would happen if all did what `answers` say and stayed silent otherwise."""
         require(who, "policy.read")
         async with database.connection() as connection:
-            policy, grade, lines = await policies.simulated(desk, connection, body.question(), current_locale())
+            policy, band, lines = await policies.simulated(desk, connection, body.question(), current_locale())
         return SimulationOut(
-            grade=grade,
+            grade=policy.severity(band),
+            band=band,
+            band_name=policy.grades[band].name.of(current_locale()),
             policy=PolicyRef(id=policy.id, version=policy.version),
             timeline=[LineOut.model_validate(line, from_attributes=True) for line in lines],
         )

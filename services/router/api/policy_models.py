@@ -46,7 +46,7 @@ class QuestionIn(BaseModel):
     harms: Annotated[list[Word], Field(max_length=30)] = []
     settings: Annotated[list[Word], Field(max_length=30)] = []
     at: AwareDatetime | None = Field(default=None, description="when it would come in; left out: now")
-    grade: Grade | None = Field(default=None, description="pretend this grade")
+    grade: Word | None = Field(default=None, description="pretend this grade: I, II, III or IV, or one of the policy's own")
     policy: Annotated[str, Field(max_length=40)] | None = Field(default=None, description="pretend this policy")
     answers: Annotated[list[ReplyIn], Field(max_length=50, description="left out: everybody stays silent")] = []
 
@@ -91,6 +91,8 @@ class PreviewOut(BaseModel):
     """What would happen at once."""
 
     grade: Grade
+    band: str = Field(description="what the policy calls the grade")
+    band_name: str = Field(description="the same in the language of the request")
     grade_reason: str = Field(description="in the language of the request")
     rule: str
     mandatory: bool
@@ -121,6 +123,8 @@ class SimulationOut(BaseModel):
     """The whole timeline of a hypothetical report."""
 
     grade: Grade
+    band: str = Field(description="what the policy calls the grade")
+    band_name: str = Field(description="the same in the language of the request")
     policy: PolicyRef
     timeline: list[LineOut]
 
@@ -214,6 +218,8 @@ def preview_out(found: Preview) -> PreviewOut:
         )
     return PreviewOut(
         grade=case.grade,
+        band=case.band,
+        band_name=found.policy.grades[case.band].name.of(current_locale()),
         grade_reason=words.grade_reason(case.grade_reason),
         rule=case.grade_reason,
         mandatory=case.mandatory,

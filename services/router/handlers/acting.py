@@ -10,7 +10,7 @@ from libs.directory.model import Post
 from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from libs.errors import Forbidden, Invalid
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, DeclineReason, Grade, Step
+from libs.terms import CloseResult, DeclineReason, Step
 from services.router.errors import NoSuchCase, OfficerIsGone, UnknownDivision
 from services.router.handlers.desk import Batch, Desk
 from services.router.rules import acts
@@ -78,11 +78,14 @@ async def close(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, result: CloseRe
     return await _act(desk, tx, actor, case_id, act)
 
 
-async def regrade(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, grade: Grade, *, reason: acts.RegradeReason) -> CaseState:
-    """Raising is open to whoever is assigned; lowering needs somebody who may manage cases there (rules.yaml grade_rules)."""
+async def regrade(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, grade: str, *, reason: acts.RegradeReason) -> CaseState:
+    """Another grade: a band of the case's policy, or one of the four.
+
+    Raising is open to whoever is assigned; lowering needs somebody who may manage cases there (rules.yaml grade_rules).
+    """
 
     def act(case: CaseState, moment: Moment) -> Outcome:
-        lowers = grade.rank > case.grade.rank
+        lowers = acts.lowers(case, grade, moment.policy)
         assigned = actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
         if lowers or not (assigned and may(actor.principal, "case.act")):
             _require_manage(actor, case)

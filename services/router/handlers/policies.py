@@ -10,9 +10,10 @@ from libs.directory.model import Route
 from libs.errors import Invalid
 from libs.events.catalogue import CaseAssigned, ReportReceived
 from libs.i18n import gettext as _
-from libs.terms import AgeBand, Answer, Channel, Danger, Grade, Situation
+from libs.terms import AgeBand, Answer, Channel, Danger, Situation
 from services.router.errors import NoPolicyThen, UnknownDivision
 from services.router.handlers.desk import Desk
+from services.router.rules.acts import band_named
 from services.router.rules.case import Moment, Outcome
 from services.router.rules.compare import Change, changes, samples
 from services.router.rules.grading import Grading, grade
@@ -28,7 +29,10 @@ FARTHEST = timedelta(days=36_525)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A hypothetical report. `at` is when it would come in, None now; `policy_id` asks what another policy would do."""
+    """A hypothetical report. `at` is when it would come in, None now; `policy_id` asks what another policy would do.
+
+    `grade`: pretend this one, a band of the policy or one of the four.
+    """
 
     division_code: str
     situations: Sequence[Situation] = ()
@@ -39,7 +43,7 @@ class Question:
     harms: Sequence[str] = ()
     settings: Sequence[str] = ()
     at: datetime | None = None
-    grade: Grade | None = None
+    grade: str | None = None
     policy_id: str | None = None
     replies: Sequence[Reply] = ()
 
@@ -63,16 +67,22 @@ class Preview:
 async def preview(desk: Desk, tx: Tx, question: Question) -> Preview:
     """The grade, who would be told now, and the deadlines."""
     report, route, policy = await _setting(desk, tx, question)
+    at_grade = band_asked(question, policy)
     moment = Moment(report.received_at, policy, route, desk.calendar, Numbered())
-    return Preview(policy, route, grade(facts_of(report), policy), open_case(report, moment, at_grade=question.grade))
+    return Preview(policy, route, grade(facts_of(report), policy), open_case(report, moment, at_grade=at_grade))
 
 
-async def simulated(desk: Desk, tx: Tx, question: Question, locale: str) -> tuple[Policy, Grade, list[Line]]:
-    """Everything that would happen if all did what the question says, and were silent otherwise."""
+async def simulated(desk: Desk, tx: Tx, question: Question, locale: str) -> tuple[Policy, str, list[Line]]:
+    """Everything that would happen if all did what the question says, and were silent otherwise; with the band that it has."""
     report, route, policy = await _setting(desk, tx, question)
-    given = question.grade or grade(facts_of(report), policy).grade
-    lines = simulate(report, route, policy, desk.calendar, at_grade=question.grade, locale=locale, replies=question.replies)
+    given = band_asked(question, policy) or grade(facts_of(report), policy).band
+    lines = simulate(report, route, policy, desk.calendar, at_grade=given, locale=locale, replies=question.replies)
     return policy, given, lines
+
+
+def band_asked(question: Question, policy: Policy) -> str | None:
+    """The band that the question pretends; `Invalid` where the policy has none of that name."""
+    return band_named(policy, question.grade) if question.grade else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from services.router.errors import NoSuchCase
 from services.router.handlers.desk import Desk
 from services.router.rules.case import CaseState
 from services.router.rules.ladder import post_of
+from services.router.rules.policy import Policy, Text
 from services.router.store import cases as store
 from services.router.store import lists
 from services.router.store.lists import Filter
@@ -33,6 +34,13 @@ class View:
     route: Route
     owner: Post | None
     report_ids: tuple[UUID, ...]
+    policy: Policy
+
+    @property
+    def band_name(self) -> Text | None:
+        """What the place calls the grade, where it has grades of its own."""
+        policy, case = self.policy, self.case
+        return None if policy.plain else policy.grades[policy.band(case.band, case.grade)].name
 
     @property
     def place(self) -> str:
@@ -60,7 +68,7 @@ async def views(desk: Desk, tx: Tx, found: Sequence[CaseState]) -> list[View]:
         owner = post_of(route, case.owner_post_id)
         if owner is None and case.owner_post_id is not None:
             owner = await desk.directory.post(tx, case.owner_post_id)
-        made.append(View(case, route, owner, tuple(reports.get(case.case_id, ()))))
+        made.append(View(case, route, owner, tuple(reports.get(case.case_id, ())), desk.policy_of(case)))
     return made
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from libs.i18n import N_
+from libs.i18n import N_, current_locale
 from libs.i18n import gettext as _
 from libs.terms import Situation, labels
-from services.router.rules.acts import RegradeReason
+from services.router.rules.acts import PLACED, RegradeReason
 from services.router.rules.case import Status
 from services.router.rules.grading import CATEGORY_PREFIX, UNCLASSIFIED
 from services.router.rules.machine import SECOND_REPORT
-from services.router.rules.policy import Flag
+from services.router.rules.policy import Flag, Policy
 
 STATUSES: Final[Mapping[str, str]] = {
     Status.NEEDS_PLACING: N_("Needs a place"),
@@ -36,6 +36,7 @@ REASONS: Final[Mapping[str, str]] = {
     RegradeReason.FOUND_ON_SITE: N_("Found so on site"),
     RegradeReason.MISJUDGED: N_("The first grading was wrong"),
     RegradeReason.ORDERED: N_("Ordered from above"),
+    PLACED: N_("The rules of its place have other grades"),
     SECOND_REPORT: N_("A second report on the same matter"),
     UNCLASSIFIED: N_("Nothing was ticked: treated as urgent until somebody has looked at it"),
 }
@@ -50,6 +51,14 @@ def grade_reason(code: str) -> str:
         return labels.code_label("category", rule.removeprefix(CATEGORY_PREFIX))
     name = labels.label(Situation(rule)) if rule in Situation.__members__ else rule
     return _("%(rule)s (raised: %(flag)s)", rule=name, flag=_(FLAGS[flag])) if flag in FLAGS else name
+
+
+def grades(policy: Policy) -> list[tuple[str, str]]:
+    """The grades of a policy with what they are called, the most urgent first; its own ones with the one of the four they count as."""
+    locale = current_locale()
+    if policy.plain:
+        return [(band, labels.label(policy.severity(band))) for band in policy.bands]
+    return [(band, f"{policy.grades[band].name.of(locale)} ({labels.label(policy.severity(band))})") for band in policy.bands]
 
 
 def status(code: str) -> str:

@@ -10,14 +10,15 @@ from uuid import UUID
 
 from libs.directory.model import Post
 from libs.errors import Conflict, FieldError, Invalid
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseStepDone
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseRegraded, CaseStepDone
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
+from libs.terms import CloseResult, DeclineReason, Purpose, Step
 from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours, TooLateToLower
 from services.router.rules.case import Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, needs_placing
 from services.router.rules.machine import change_grade
+from services.router.rules.policy import Policy
 
 Via = Literal["sms_reply", "link", "keypad", "workbench", "api"]
 
@@ -30,6 +31,10 @@ REPORTABLE_STEPS = (
     Step.REPORTER_INFORMED,
 )
 """Steps that officers report; the others are acts of their own: acknowledge, close, place."""
+
+
+PLACED = "placed"
+"""Why a case has another grade: its new place has grades of its own."""
 
 
 class RegradeReason(StrEnum):
@@ -138,26 +143,40 @@ def missing_to_close(state: CaseState) -> list[Step]:
     return missing
 
 
-def regrade(state: CaseState, grade: Grade, reason: RegradeReason, moment: Moment, *, by: UUID | None = None) -> Outcome:
-    """Gives the case another grade; never below what its mandatory-report situations demand (rules.yaml grade_rules).
+def regrade(state: CaseState, grade: str, reason: RegradeReason, moment: Moment, *, by: UUID | None = None) -> Outcome:
+    """Gives the case another grade: one of its policy's bands, or the band that stands for one of the four.
+
+    Never below what its mandatory-report situations demand (rules.yaml grade_rules).
 
     Lowering ends with the first contact or when its time has passed: afterwards it would only make lateness look better.
     """
     if not state.open:
         raise CaseIsClosed
-    if grade is state.grade:
+    draft, policy = Draft(state, moment), moment.policy
+    band = band_named(policy, grade)
+    if band == draft.band or (grade == state.grade and grade not in policy.grades):
         return Outcome(state, state, ())
-    if state.floor is not None and grade.rank > state.floor.rank:
-        raise Invalid(
-            "below_floor",
-            _("Its mandatory-report situations do not allow a grade below %(floor)s.", floor=state.floor),
-            field="grade",
-        )
-    if grade.rank > state.grade.rank and _contact_or_expiry(state, moment.now):
+    floor = policy.band(state.floor_band, state.floor) if state.floor_band else None
+    if floor is not None and policy.position(band) > policy.position(floor):
+        raise Invalid("below_floor", _("Its mandatory-report situations do not allow a grade below %(floor)s.", floor=floor), field="grade")
+    if policy.position(band) > policy.position(draft.band) and _contact_or_expiry(state, moment.now):
         raise TooLateToLower
-    draft = Draft(state, moment)
-    change_grade(draft, grade, reason, by=by)
+    change_grade(draft, band, reason, by=by)
     return draft.outcome()
+
+
+def band_named(policy: Policy, name: str) -> str:
+    """The band of a policy that somebody names by its own name or by one of the four grades."""
+    try:
+        return policy.band(name)
+    except KeyError:
+        known = ", ".join(policy.bands)
+        raise Invalid("unknown_grade", _("These rules have no such grade. Choose one of %(known)s.", known=known), field="grade") from None
+
+
+def lowers(state: CaseState, grade: str, policy: Policy) -> bool:
+    """Whether that grade would be less urgent than the case's now."""
+    return policy.position(band_named(policy, grade)) > policy.position(policy.band(state.band, state.grade))
 
 
 def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | None = None) -> Outcome:
@@ -180,6 +199,11 @@ def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | No
     case.division_code, case.zone = division_code, moment.route.division.zone
     case.policy_id, case.policy_version = moment.policy.id, moment.policy.version
     draft.say_of_owner(CasePlaced, from_division_code=from_division, **({"officer_id": by} if by else {}))
+    if (band := draft.band) != case.band:  # the rules of the new place have other grades
+        from_grade, from_band = case.grade, case.band
+        draft.set_band(band)
+        if (from_grade, from_band) != (case.grade, case.band):
+            draft.say_of_owner(CaseRegraded, from_grade=from_grade, from_band=from_band, reason=PLACED)
     if state.status is Status.NEEDS_PLACING:
         _record_step(draft, Step.DISPATCH, moment.now, desk)
     else:

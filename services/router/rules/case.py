@@ -159,6 +159,13 @@ class CaseState:
     closed_at: datetime | None = None
     deadlines: tuple[Deadline, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+    band: str = ""
+    """What its policy calls its grade; `grade` is which of the four that counts as. Left out: as the grade."""
+    floor_band: str | None = None
+
+    def __post_init__(self) -> None:
+        self.band = self.band or str(self.grade)
+        self.floor_band = self.floor_band or self.floor
 
     @property
     def open(self) -> bool:

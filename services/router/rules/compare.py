@@ -25,7 +25,7 @@ _SAMPLE_NIGHT = timedelta(hours=13)
 class Change:
     """One thing that differs: `what` is grade, told, escalated:<tier>, supervised or due:<step>; both sides as text, "" for nothing.
 
-    The last three are minutes after the report.
+    A grade is called as its policy calls it; the last three are minutes after the report.
     """
 
     what: str
@@ -62,7 +62,7 @@ def _summary(report: ReportReceived, policy: Policy, route: Route, calendar: Wor
     graded = grade(facts_of(report), policy)
     opened = open_case(report, Moment(report.received_at, policy, route, calendar, Numbered()))
     lines = simulate(report, route, policy, calendar, locale=locale)
-    found = {"grade": str(graded.grade), "told": ", ".join(sorted({_who(line) for line in lines if not line.minute and line.channel}))}
+    found = {"grade": graded.band, "told": ", ".join(sorted({_who(line) for line in lines if not line.minute and line.channel}))}
     for line in lines:
         if line.action == "escalate":
             found.setdefault(f"escalated:{line.tier}", f"{line.minute:g}")

@@ -42,7 +42,7 @@ from services.router.rules.ladder import (
     tiers_at,
     told_at_opening,
 )
-from services.router.rules.policy import TIER_ORDER
+from services.router.rules.policy import TIER_ORDER, GradeRules
 
 Climbing = Literal["silence", "declined", "unreachable", "step_missed", "raised"]
 Assigning = Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
@@ -68,6 +68,24 @@ class Draft:
             self.arm(Kind.REVIEW, Step.CLOSE, self.now, self.policy.supervise.review)
         return Outcome(self._before, case, tuple(self._events))
 
+    @property
+    def band(self) -> str:
+        """What the policy calls the case's grade; a policy that has lost that band has another one of the same severity."""
+        return self.policy.band(self.case.band, self.case.grade)
+
+    @property
+    def rules(self) -> GradeRules:
+        """How a case of its grade is answered."""
+        return self.policy.grades[self.band]
+
+    def ack_window(self, tier: Tier) -> timedelta:
+        """How long a rung may be silent about this case."""
+        return self.policy.ack_window(self.band, tier)
+
+    def set_band(self, band: str) -> None:
+        """Gives the case a band of the policy, with the severity that it has there."""
+        self.case.band, self.case.grade = band, self.policy.severity(band)
+
     def tiers_above(self, tier: Tier | None) -> tuple[Tier, ...]:
         """The rungs above a tier; above None is the whole ladder."""
         return self.tiers if tier is None else tuple(one for one in self.tiers if TIER_ORDER[one] > TIER_ORDER[tier])
@@ -82,6 +100,8 @@ class Draft:
         elif at is not None:
             fields |= {"tier": at.tier, "post_id": at.post_id, "officer_id": at.officer_id}
         case = self.case
+        if case.band != case.grade:
+            fields["band"] = case.band
         self._events.append(event(case_id=case.case_id, grade=case.grade, division_code=case.division_code, **fields))
 
     def tell_last_first(self) -> None:
@@ -103,7 +123,7 @@ class Draft:
             purpose=purpose,
             step=step,
             deadline_at=deadline_at,
-            critical=self.policy.grades[self.case.grade].critical,
+            critical=self.rules.critical,
         )
 
     def notify_owner(self, purpose: Purpose, *, step: Step, deadline_at: datetime | None) -> None:
@@ -167,7 +187,7 @@ class Draft:
 
     def fan_out(self, assigning: Assigning) -> None:
         """Tells the rungs that the grade names and the policy's recipients."""
-        tiers = told_at_opening(self.policy.grades[self.case.grade].fan_out, self.tiers)
+        tiers = told_at_opening(self.rules.fan_out, self.tiers)
         self._tell((seat_at(self.policy, self.route, tier, self.case.ruled_out) for tier in tiers), assigning)
         self.tell_recipients(assigning)
 
@@ -194,7 +214,7 @@ class Draft:
         case = self.case
         case.status = Status.NEEDS_PLACING
         seat = last_resort(self.policy, self.route, case.ruled_out) or last_resort(self.policy, self.route)
-        dispatch = self.arm(Kind.STEP, Step.DISPATCH, case.t0, self.policy.grades[case.grade].steps[Step.DISPATCH].d)
+        dispatch = self.arm(Kind.STEP, Step.DISPATCH, case.t0, self.rules.steps[Step.DISPATCH].d)
         if seat is not None:
             self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=True)
             self.say(CaseAssigned, at=seat, accountable=True, reason="opened")
@@ -240,7 +260,7 @@ class Draft:
         if (begin or goes_on) and case.supervise_left > 0 and case.status is not Status.ACKNOWLEDGED:
             case.supervise_left -= 1
             waiting_for = Step.DISPATCH if case.status is Status.NEEDS_PLACING else Step.ACKNOWLEDGE
-            self.arm(Kind.SUPERVISE, waiting_for, self.now, self.policy.ack_window(case.grade, case.tier or self.policy.tiers[-1]))
+            self.arm(Kind.SUPERVISE, waiting_for, self.now, self.ack_window(case.tier or self.policy.tiers[-1]))
         seats = supervisors(self.policy, self.route, case.ruled_out) or supervisors(self.policy, self.route)
         self.say(CaseSupervised, at=next(iter(seats), None), round=case.supervise_round, step=step)
         for seat in seats:
@@ -283,19 +303,19 @@ class Draft:
         self.settle(lambda one: one.deadline_id == deadline.deadline_id, **changed)
 
     def _due(self, start: datetime, window: timedelta) -> Due:
-        return self.policy.due(start, window, self.case.grade, self.case.zone, self.moment.calendar)
+        return self.policy.due(start, window, self.band, self.case.zone, self.moment.calendar)
 
     def _reminders(self, start: datetime, window: timedelta) -> tuple[Reminder, ...]:
         if not window:
             return ()
         parts = self.policy.parts(window)
-        if self.policy.grades[self.case.grade].clock is ClockKind.WALL:
+        if self.rules.clock is ClockKind.WALL:
             return tuple(Reminder(start + part, fraction) for part, fraction in parts)
         return tuple(Reminder(self._due(start, part).at, fraction) for part, fraction in parts)
 
     def arm_acknowledge(self, tier: Tier) -> Deadline:
         """Starts the acknowledge window of a rung that becomes accountable."""
-        return self.arm(Kind.ACKNOWLEDGE, Step.ACKNOWLEDGE, self.now, self.policy.ack_window(self.case.grade, tier), tier=tier)
+        return self.arm(Kind.ACKNOWLEDGE, Step.ACKNOWLEDGE, self.now, self.ack_window(tier), tier=tier)
 
     def settle(self, which: Callable[[Deadline], bool], **change: Any) -> None:
         """Replaces every deadline that `which` picks by a changed one."""
@@ -349,4 +369,4 @@ class Draft:
     @property
     def recalls(self) -> bool:
         """Whether those who need not come any more are told so: not for grade I."""
-        return self.policy.grades[self.case.grade].recall
+        return self.rules.recall

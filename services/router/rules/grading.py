@@ -30,39 +30,43 @@ class Facts:
 class Grading:
     """The grade and its reason, as `RULE` or `RULE+flag`. `mandatory`: one of the nine situations of mandatory reporting.
 
-    `floor`: nobody may lower the case below this grade: the base grade of its mandatory situations.
+    `band` is what the policy calls the grade, `grade` which of the four it counts as. `floor`: nobody may lower the case below this
+    band: the base grade of its mandatory situations.
     """
 
     grade: Grade
+    band: str
     reason: str
     mandatory: bool
-    floor: Grade | None
+    floor: str | None
     departments: tuple[str, ...]
 
 
 def grade(facts: Facts, policy: Policy) -> Grading:
     """The highest grade that any rule gives; of several rules with that grade, the first one that matched is the reason."""
     raised_by = flags(facts)
-    best = policy.unclassified
+    best = policy.band(policy.unclassified)
     reason = UNCLASSIFIED
-    floor: Grade | None = None
+    floor: str | None = None
+    position = policy.position
     departments: dict[str, None] = {}
     found = False
     for situation in _situations(facts, policy, raised_by):
         rule = policy.situations[situation]
-        given, flag = _with_raise(rule, raised_by)
-        if not found or given.rank < best.rank:
+        base = policy.band(rule.grade)
+        given, flag = _with_raise(rule, raised_by, policy)
+        if not found or position(given) < position(best):
             found, best, reason = True, given, f"{situation}+{flag}" if flag else str(situation)
-        if rule.mandatory and (floor is None or rule.grade.rank < floor.rank):
-            floor = rule.grade
+        if rule.mandatory and (floor is None or position(base) < position(floor)):
+            floor = base
         departments |= dict.fromkeys(rule.departments)
         for circumstance in circumstances(facts):
             departments |= dict.fromkeys(rule.add_if.get(circumstance, ()))
     for category in facts.categories:
         category_rule = policy.categories.get(category)
-        if category_rule and (not found or category_rule.grade.rank < best.rank):
-            found, best, reason = True, category_rule.grade, f"{CATEGORY_PREFIX}{category}"
-    return Grading(best, reason, floor is not None, floor, tuple(departments))
+        if category_rule and (not found or position(policy.band(category_rule.grade)) < position(best)):
+            found, best, reason = True, policy.band(category_rule.grade), f"{CATEGORY_PREFIX}{category}"
+    return Grading(policy.severity(best), best, reason, floor is not None, floor, tuple(departments))
 
 
 def circumstances(facts: Facts) -> tuple[str, ...]:
@@ -112,10 +116,11 @@ def _situations(facts: Facts, policy: Policy, holding: frozenset[Flag]) -> list[
     return list(found)
 
 
-def _with_raise(rule: SituationRule, holding: frozenset[Flag]) -> tuple[Grade, Flag | None]:
-    raised = rule.raised
-    if raised and raised.to.rank < rule.grade.rank:
+def _with_raise(rule: SituationRule, holding: frozenset[Flag], policy: Policy) -> tuple[str, Flag | None]:
+    base, raised = policy.band(rule.grade), rule.raised
+    to = policy.band(raised.to) if raised else base
+    if raised and policy.position(to) < policy.position(base):
         flag = next((flag for flag in raised.any_of if flag in holding), None)
         if flag:
-            return raised.to, flag
-    return rule.grade, None
+            return to, flag
+    return base, None

@@ -13,7 +13,7 @@ from libs.events.catalogue import (
     NotificationFailed,
     ReportReceived,
 )
-from libs.terms import Grade, Purpose, Step
+from libs.terms import Purpose, Step
 from services.router.rules.case import OF_PEOPLE, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
@@ -39,20 +39,22 @@ def facts_of(report: ReportReceived) -> Facts:
     )
 
 
-def open_case(report: ReportReceived, moment: Moment, *, at_grade: Grade | None = None) -> Outcome:
+def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = None) -> Outcome:
     """A report becomes a case: graded, its clocks started at t0, told to whom the grade names, accountable at the lowest rung.
 
-    `at_grade` overrides the grade, for simulation.
+    `at_grade`, one of the policy's bands or of the four grades, overrides the grade, for simulation.
     """
     policy, route, ids = moment.policy, moment.route, moment.ids
     graded = grade(facts_of(report), policy)
-    given = at_grade or graded.grade
+    band = policy.band(at_grade) if at_grade else graded.band
     case = CaseState(
         case_id=ids.new(),
         code=ids.code(),
-        grade=given,
+        grade=policy.severity(band),
+        band=band,
         grade_reason=graded.reason,
-        floor=graded.floor,
+        floor=policy.severity(graded.floor) if graded.floor else None,
+        floor_band=graded.floor,
         mandatory=graded.mandatory,
         division_code=report.division_code,
         zone=route.division.zone,
@@ -65,7 +67,7 @@ def open_case(report: ReportReceived, moment: Moment, *, at_grade: Grade | None 
         steps_done={Step.POLICE_LINKED: report.received_at} if report.police_reported else {},
     )
     draft = Draft(case, moment, is_new=True)
-    for step, window in policy.grades[given].steps.items():
+    for step, window in policy.grades[band].steps.items():
         if step is not Step.DISPATCH:
             draft.arm(Kind.STEP, step, case.t0, window.d)
     above = needs_placing(policy, route)
@@ -186,13 +188,15 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     graded = grade(facts_of(report), moment.policy)
     case = draft.case
     case.mandatory = case.mandatory or graded.mandatory
-    if graded.floor and (case.floor is None or graded.floor.rank < case.floor.rank):
-        case.floor = graded.floor
-    second = moment.policy.second_report
-    rank = graded.grade.rank
+    policy = moment.policy
+    floor = policy.band(case.floor_band, case.floor) if case.floor_band else None
+    if graded.floor and (floor is None or policy.position(graded.floor) < policy.position(floor)):
+        case.floor, case.floor_band = policy.severity(graded.floor), graded.floor
+    second = policy.second_report
+    position, before = policy.position(graded.band), policy.position(draft.band)
     reason = graded.reason
-    if report.received_at - state.t0 <= second.within and state.grade.rank - second.raise_by < rank:
-        rank = max(state.grade.rank - second.raise_by, 1)
+    if report.received_at - state.t0 <= second.within and before - second.raise_by < position:
+        position = max(before - second.raise_by, 1)
         reason = SECOND_REPORT
     if report.reporter_reachable:
         case.reporter_reachable = True
@@ -200,28 +204,44 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
         case.steps_done = {step: at for step, at in case.steps_done.items() if step is not Step.REPORTER_INFORMED}
     if report.police_reported and Step.POLICE_LINKED not in case.steps_done:
         case.steps_done = {**case.steps_done, Step.POLICE_LINKED: report.received_at}
-    if rank < state.grade.rank:
-        change_grade(draft, list(Grade)[rank - 1], reason)
+    if position < before:
+        change_grade(draft, policy.bands[position - 1], reason)
     elif case.mandatory and not state.mandatory and case.status is not Status.NEEDS_PLACING:
         draft.tell_recipients("fan_out")
     return draft.outcome()
 
 
-def change_grade(draft: Draft, new: Grade, reason: str, *, by: UUID | None = None) -> None:
-    """Gives another grade without restarting any clock: windows keep their beginning and get the new grade's length (promise 9).
+def change_grade(draft: Draft, new: str, reason: str, *, by: UUID | None = None) -> None:
+    """Gives another grade, a band of the policy. Clocks go on: windows keep their beginning and get the new grade's length (promise 9).
 
     What would already be over is due now. A higher grade tells whom it names, and the owner again.
     """
     case = draft.case
-    old = case.grade
-    case.grade, case.grade_reason = new, reason
-    draft.say_of_owner(CaseRegraded, from_grade=old, reason=reason, **({"officer_id": by} if by else {}))
-    steps = draft.policy.grades[new].steps
+    old, old_band, was = case.grade, case.band, draft.policy.position(draft.band)
+    draft.set_band(new)
+    case.grade_reason = reason
+    from_band = old_band if old_band != old else None
+    draft.say_of_owner(CaseRegraded, from_grade=old, from_band=from_band, reason=reason, **({"officer_id": by} if by else {}))
+    keep_time(draft)
+    if draft.policy.position(new) < was and case.status is not Status.NEEDS_PLACING:
+        waiting = next((one for one in case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
+        draft.notify_owner(Purpose.ASSIGN, step=Step.ACKNOWLEDGE, deadline_at=waiting.due_at if waiting else None)
+        draft.fan_out("regraded")
+
+
+def keep_time(draft: Draft) -> None:
+    """Gives the armed deadlines the lengths of the draft's grade and policy, counted from where they began (promise 9).
+
+    Steps that these do not know are no longer waited for; those that only they know run from t0.
+    """
+    case = draft.case
+    draft.set_band(draft.band)
+    steps = draft.rules.steps
     for one in case.deadlines:
         if not one.armed:
             continue
         if one.kind is Kind.ACKNOWLEDGE and one.tier is not None:
-            draft.stretch(one, draft.policy.ack_window(new, one.tier))
+            draft.stretch(one, draft.ack_window(one.tier))
         elif one.kind is Kind.STEP and one.step in steps:
             draft.stretch(one, steps[one.step].d)
         elif one.kind is Kind.STEP:
@@ -231,10 +251,6 @@ def change_grade(draft: Draft, new: Grade, reason: str, *, by: UUID | None = Non
     for step, window in steps.items():
         if step not in known:
             draft.stretch(draft.arm(Kind.STEP, step, case.t0, window.d), window.d)
-    if new.rank < old.rank and case.status is not Status.NEEDS_PLACING:
-        waiting = next((one for one in case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
-        draft.notify_owner(Purpose.ASSIGN, step=Step.ACKNOWLEDGE, deadline_at=waiting.due_at if waiting else None)
-        draft.fan_out("regraded")
 
 
 def _pass(draft: Draft, one: Deadline, now: datetime) -> None:

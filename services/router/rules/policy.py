@@ -1,259 +1,54 @@
 """What a policy file says: tiers and their posts, grades, situations, windows, reminders and the top of the ladder (DESIGN section 7)."""
 
-import re
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, model_validator
 
-from libs.directory.roles import POST_ROLES
 from libs.terms import Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, Due, OfficeHours, WorkCalendar, due
+from services.router.rules.policy_parts import (
+    Alias,
+    Binding,
+    CategoryRule,
+    FanOut,
+    Feedback,
+    Flag,
+    GradeRules,
+    Implied,
+    MonthlyReport,
+    Raise,
+    Recipients,
+    RungRule,
+    SecondReport,
+    SituationRule,
+    Supervise,
+    When,
+    Window,
+)
+from services.router.rules.policy_values import Band, ClockTime, Fraction, Role, Strict, Text, format_duration, parse_duration
 
-_ISO_DURATION = re.compile(r"P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+__all__ = [
+    "TIER_ORDER",
+    "Binding",
+    "FanOut",
+    "Flag",
+    "GradeRules",
+    "Policy",
+    "Raise",
+    "Recipients",
+    "SituationRule",
+    "Text",
+    "When",
+    "Window",
+    "format_duration",
+    "parse_duration",
+]
+
 TIER_ORDER: dict[Tier, int] = {tier: order for order, tier in enumerate(Tier)}
-NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED})
-"""Steps whose time is not a step deadline: acknowledging has a window per rung, the others are conditions of closing."""
-
-
-def parse_duration(value: object) -> timedelta:
-    """An ISO 8601 duration of weeks, days, hours, minutes and seconds; months and years have no fixed length, so they are refused."""
-    if isinstance(value, timedelta):
-        return value
-    match = _ISO_DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        msg = "must be an ISO 8601 duration such as PT10M, PT24H or P15D"
-        raise ValueError(msg)
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest ISO 8601 form in hours, minutes and seconds, or in whole days from three days on."""
-    seconds = int(value.total_seconds())
-    if seconds and seconds % 86_400 == 0 and seconds > 3 * 86_400:
-        return f"P{seconds // 86_400}D"
-    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
-    return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "") + (f"{rest}S" if rest or not seconds else "")
-
-
-_DurationText = WithJsonSchema({"type": "string", "pattern": f"^{_ISO_DURATION.pattern}$", "examples": ["PT10M", "P15D"]})
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _DurationText]
-Period = Annotated[str, StringConstraints(pattern=r"^P\d+[DWMY]$|^PT\d+[HM]$")]
-"""A span named by law in months or years, shown and recorded but not counted."""
-Source = Annotated[str, StringConstraints(min_length=2, max_length=200)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
-def _known_role(value: str) -> str:
-    if value not in POST_ROLES:
-        msg = f"is not a role that a post can have; those are {', '.join(POST_ROLES)}"
-        raise ValueError(msg)
-    return value
-
-
-Role = Annotated[str, AfterValidator(_known_role), WithJsonSchema({"type": "string", "enum": list(POST_ROLES)})]
-ClockTime = Annotated[time, BeforeValidator(lambda value: time.fromisoformat(value) if isinstance(value, str) else value)]
-
-
-class Strict(BaseModel):
-    """Unknown keys are mistakes, and nothing changes after loading: a policy in use is read by every case that it started."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Text(Strict):
-    """A text in both languages."""
-
-    zh: Annotated[str, Field(min_length=1)]
-    en: Annotated[str, Field(min_length=1)]
-
-    def of(self, locale: str) -> str:
-        """The text in the language of `locale`."""
-        return self.zh if locale.startswith("zh") else self.en
-
-
-class FanOut(StrEnum):
-    """Which rungs are told when a case opens. Told is not accountable."""
-
-    ALL_TIERS = "all_tiers"
-    FIRST_AND_NEXT = "first_and_next"
-    FIRST = "first"
-
-
-class Flag(StrEnum):
-    """Facts of a report that may raise its grade; `grading.flags` says how each is read."""
-
-    UNCONSCIOUS = "unconscious"
-    PERPETRATOR_HAS_ACCESS_NOW = "perpetrator_has_access_now"
-    AGE_LT_8 = "age_lt_8"
-    AGE_LT_14 = "age_lt_14"
-    HEAD_OR_ORGAN_INJURY = "head_or_organ_injury"
-    INJURY = "injury"
-    AGE_LT_8_ALONE_NOW = "age_lt_8_alone_now"
-    DISABLED_ALONE_NOW = "disabled_alone_now"
-    NO_FOOD_OR_SHELTER = "no_food_or_shelter"
-    CONTROLLER_PRESENT = "controller_present"
-    DANGER_NOW = "danger_now"
-
-
-class Window(Strict):
-    """A length of time and where it comes from: a source's code, or "default" where no rule gives a number."""
-
-    d: Duration
-    src: Source
-
-
-class GradeRules(Strict):
-    """How a case of this grade is answered. `recall`: whether those who need not come any more are told so."""
-
-    name: Text
-    label: Text
-    colour: str
-    clock: ClockKind
-    fan_out: FanOut
-    critical: bool = False
-    recall: bool = True
-    ack_windows: dict[Tier, Duration]
-    ack_src: Source
-    steps: dict[Step, Window]
-
-    @model_validator(mode="after")
-    def _steps_with_deadlines(self) -> Self:
-        for step in self.steps:
-            if step in NO_DEADLINE_STEPS:
-                msg = f"{step} has no step deadline: give ack_windows for acknowledging; the others are conditions of closing"
-                raise ValueError(msg)
-        if not self.ack_windows or any(window <= timedelta() for window in self.ack_windows.values()):
-            msg = "every acknowledge window must be longer than nothing"
-            raise ValueError(msg)
-        return self
-
-
-class RungRule(Strict):
-    """A rung: its tier, and the roles that answer there, the first ones first."""
-
-    tier: Tier
-    name: Text
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-
-
-class When(StrEnum):
-    """On which cases recipients are told."""
-
-    ALWAYS = "always"
-    MANDATORY = "mandatory"
-    """Where a situation of mandatory reporting was reported (OPINION2020 art 4)."""
-
-
-class Recipients(Strict):
-    """Posts that are told at once beside the rungs, whatever the grade's fan-out: those whom a founding document names as receivers.
-
-    They may answer like anybody who was told. They have a duty of their own, so they are never told that they need not come.
-    """
-
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    when: When = When.ALWAYS
-    src: Source
-
-
-class Alias(Text):
-    """What a role is called here."""
-
-    src: Source
-
-
-class MonthlyReport(Strict):
-    """On which day of each month a place reports its work, and to whom."""
-
-    day: Annotated[int, Field(ge=1, le=28)]
-    to: Role
-    src: Source
-
-
-class Supervise(Strict):
-    """督办, above the top rung: the posts of `roles` are told at once, then `rounds` more times, each a top-rung window later.
-
-    `review`: an open case without any deadline left is supervised again this much later, so that none is ever forgotten.
-    """
-
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    rounds: Annotated[int, Field(ge=0, le=10)]
-    review: Duration
-    src: Source
-
-
-class Raise(Strict):
-    """Any of the flags raises the grade."""
-
-    to: Grade
-    any_of: Annotated[tuple[Flag, ...], Field(min_length=1)]
-
-
-class SituationRule(Strict):
-    """One situation: its grade, what raises it, and the departments to inform. `mandatory`: the police must be told before closing."""
-
-    grade: Grade
-    mandatory: bool = False
-    raised: Raise | None = None
-    departments: tuple[str, ...] = ()
-    add_if: dict[str, tuple[str, ...]] = {}
-    src: Source
-
-
-class CategoryRule(Strict):
-    """One category of a child in difficulty; `situation`: it is also that situation."""
-
-    grade: Grade
-    situation: Situation | None = None
-    src: Source
-
-
-class Implied(Strict):
-    """A fact that is a situation by itself, whatever was ticked."""
-
-    situation: Situation
-    flag: Flag
-    src: Source
-
-
-class SecondReport(Strict):
-    """A further report on the same matter within `within` raises the grade by `raise_by`."""
-
-    within: Duration
-    raise_by: Annotated[int, Field(ge=0, le=3)]
-    src: Source
-
-
-class Feedback(Strict):
-    """Within what time a reporter hears: of the procedure, and of the outcome."""
-
-    procedural: Period
-    substantive: Period
-    src: Source
-
-
-class Binding(Strict):
-    """Where the policy is in force ("" is everywhere), from the beginning of day `since` until before day `until`."""
-
-    division: Annotated[str, StringConstraints(pattern=r"^\d{0,15}$")]
-    since: date
-    until: date | None = None
-    src: Source | None = None
 
 
 class Policy(Strict):
@@ -271,13 +66,13 @@ class Policy(Strict):
     ladder: Annotated[tuple[RungRule, ...], Field(min_length=1)]
     oversight: tuple[Tier, ...] = ()
     recipients: tuple[Recipients, ...] = ()
-    aliases: dict[Role, Alias] = {}
+    aliases: dict[Role, Alias] = Field(default_factory=dict)
     supervise: Supervise
-    grades: dict[Grade, GradeRules]
+    grades: Annotated[dict[Band, GradeRules], Field(min_length=2, max_length=7)]
     situations: dict[Situation, SituationRule]
-    categories: dict[str, CategoryRule] = {}
+    categories: dict[str, CategoryRule] = Field(default_factory=dict)
     implied: tuple[Implied, ...] = ()
-    unclassified: Grade
+    unclassified: Band
     second_report: SecondReport
     remind_at: Annotated[tuple[Fraction, ...], Field(max_length=4)]
     feedback: Feedback
@@ -291,8 +86,7 @@ class Policy(Strict):
         return self
 
     def _problems(self) -> Iterator[str]:
-        if missing := set(Grade) - set(self.grades):
-            yield f"grades: {', '.join(sorted(missing))} missing"
+        yield from self._grade_problems()
         if missing_situations := set(Situation) - set(self.situations):
             yield f"situations: {', '.join(sorted(missing_situations))} missing"
         if any(TIER_ORDER[higher] <= TIER_ORDER[lower] for lower, higher in pairwise(self.tiers)):
@@ -305,6 +99,30 @@ class Policy(Strict):
             if Step.DISPATCH not in rules.steps:
                 yield f"grades.{grade}.steps: dispatch missing, which is how soon a case without a place is given one"
         yield from self._time_problems()
+
+    def _grade_problems(self) -> Iterator[str]:
+        for band, rules in self.grades.items():
+            if band not in set(Grade) and (rules.severity is None or rules.rank is None):
+                yield f"grades.{band}: a grade of your own needs severity (which of I, II, III, IV it counts as) and rank (1: most urgent)"
+                return
+            if band in set(Grade) and rules.severity not in {None, band}:
+                yield f"grades.{band}: has the severity {band} by its name; give it another name"
+        if all(rules.severity is None for rules in self.grades.values()) and (missing := set(Grade) - set(self.grades)):
+            yield f"grades: {', '.join(sorted(missing))} missing"
+        if len({self._rank_of(band) for band in self.grades}) < len(self.grades):
+            yield "grades: each needs a rank of its own"
+        severities = [self.severity(band) for band in self.bands]
+        if severities != sorted(severities, key=lambda one: one.rank):
+            yield "grades: a grade of higher rank cannot have a lower severity"
+        if severities[0] is not Grade.I:
+            yield f"grades.{self.bands[0]}: the most urgent grade must have severity I, or nothing could ever be that urgent here"
+        named = {"unclassified": self.unclassified}
+        named |= {f"situations.{code}.grade": rule.grade for code, rule in self.situations.items()}
+        named |= {f"situations.{code}.raised.to": rule.raised.to for code, rule in self.situations.items() if rule.raised}
+        named |= {f"categories.{code}.grade": rule.grade for code, rule in self.categories.items()}
+        for where, name in named.items():
+            if name not in self._bands_by_name:
+                yield f"{where}: {name} is not a grade of this policy; those are {', '.join(self.bands)}"
 
     def _time_problems(self) -> Iterator[str]:
         if any(rules.clock is ClockKind.OFFICE for rules in self.grades.values()) and not self.office_hours:
@@ -321,6 +139,54 @@ class Policy(Strict):
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers of the ladder, lowest first."""
         return tuple(rung.tier for rung in self.ladder)
+
+    def _rank_of(self, band: str) -> int:
+        return self.grades[band].rank or Grade(band).rank
+
+    @cached_property
+    def bands(self) -> tuple[str, ...]:
+        """What this policy calls its grades, the most urgent first."""
+        return tuple(sorted(self.grades, key=self._rank_of))
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it has just the four grades."""
+        return self.bands == tuple(Grade)
+
+    def severity(self, band: str) -> Grade:
+        """Which of the four grades a band counts as."""
+        return self.grades[band].severity or Grade(band)
+
+    @cached_property
+    def _bands_by_name(self) -> dict[str, str]:
+        """Each band, and for each of the four grades the band that stands for it.
+
+        That is the most urgent band of this severity; where the place has none, the next more urgent one: nothing becomes less urgent
+        by being told in the words of another place.
+        """
+        found: dict[str, str] = {}
+        for one in Grade:
+            same = next((band for band in self.bands if self.severity(band) is one), None)
+            above = [band for band in self.bands if self.severity(band).rank < one.rank]
+            found[one] = same or (above or self.bands)[-1 if above else 0]
+        return found | {band: band for band in self.bands}
+
+    def band(self, name: str, severity: Grade | None = None) -> str:
+        """The band of that name, or the one that stands for a grade; `KeyError` for neither.
+
+        With a `severity`, for a name that may be another policy's: a band of that name counts only if it means the same severity here.
+        """
+        if severity is not None and (name not in self.grades or self.severity(name) is not severity):
+            name = severity
+        return self._bands_by_name[name]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {band: number for number, band in enumerate(self.bands, start=1)}
+
+    def position(self, band: str) -> int:
+        """Where a band stands among this policy's: 1 is the most urgent."""
+        return self._positions[band]
 
     @cached_property
     def stamp(self) -> str:
@@ -358,11 +224,11 @@ class Policy(Strict):
             known = self._parts[window] = tuple((window * fraction, fraction) for fraction in self.remind_at)
         return known
 
-    def ack_window(self, grade: Grade, tier: Tier) -> timedelta:
+    def ack_window(self, band: str, tier: Tier) -> timedelta:
         """How long a rung may be silent; a tier without a window of its own has the highest rung's."""
-        windows = self.grades[grade].ack_windows
+        windows = self.grades[band].ack_windows
         return windows[tier] if tier in windows else windows[self.tiers[-1]]
 
-    def due(self, start: datetime, duration: timedelta, grade: Grade, zone: str, calendar: WorkCalendar) -> Due:
+    def due(self, start: datetime, duration: timedelta, band: str, zone: str, calendar: WorkCalendar) -> Due:
         """When a window of this grade that starts at `start` is over."""
-        return due(start, duration, self.grades[grade].clock, zone, calendar, office_hours=self._hours)
+        return due(start, duration, self.grades[band].clock, zone, calendar, office_hours=self._hours)

@@ -61,7 +61,7 @@ def load(path: Path) -> Policy:
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        reasons = [f"{path.name}:{_line(root, one['loc'])}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
+        reasons = [f"{path.name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
 
 
@@ -161,7 +161,33 @@ def _merged(path: Path, extends_left: int) -> tuple[Any, yaml.Node | None]:
         raise PolicyFileError(f"{path.name}:{line}: extends: there is no {base_id}.yaml beside it nor among the built-in policies")
     base, _ = _merged(base_path, extends_left - 1)
     base.pop("bind", None)  # where the base is in force says nothing about this one
-    return _overlay(base, document), root
+    return _extended(base, document), root
+
+
+def _extended(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = _overlay(base, own)
+    if "grades" in merged:
+        merged["grades"] = _grades(base.get("grades"), own.get("grades"))
+    return merged
+
+
+def _grades(base: Any, own: Any) -> Any:
+    """A file in which a grade says its `severity` brings its own set of grades: those of the base are not among them.
+
+    What such a grade leaves out is as in the base's grade of that severity (or of its own name).
+    """
+    if not isinstance(own, Mapping) or not isinstance(base, Mapping):
+        return base if own is None else own
+    if not any(isinstance(one, Mapping) and "severity" in one for one in own.values()):
+        return _overlay(base, own)
+    return {name: _overlay(_alike(base, name, one), one) if isinstance(one, Mapping) else one for name, one in own.items()}
+
+
+def _alike(base: Mapping[str, Any], name: Any, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    severity = own.get("severity", name)
+    same = next((one for key, one in base.items() if isinstance(one, Mapping) and one.get("severity", key) == severity), {})
+    found = base.get(name, same)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,6 +212,12 @@ def _line(node: yaml.Node | None, loc: Iterable[int | str]) -> int:
             break
         line, node = found[0].start_mark.line, found[1]
     return line + 1
+
+
+def _loc(error: Mapping[str, Any]) -> Iterable[int | str]:
+    """Where the mistake is: what the whole policy complains of begins with the path of it."""
+    loc: tuple[int | str, ...] = error["loc"]
+    return loc or _plain(error).partition(":")[0].split(".")
 
 
 def _where(loc: Iterable[int | str]) -> str:

@@ -13,7 +13,7 @@ from libs.errors import Invalid, TocsinError
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.events.envelope import EventData
 from libs.i18n import gettext as _
-from libs.terms import DeclineReason, Grade, Purpose, Step, Tier
+from libs.terms import DeclineReason, Purpose, Step, Tier
 from services.router.rules import acts
 from services.router.rules.calendar import WorkCalendar
 from services.router.rules.case import CaseState, Kind, Moment, Outcome
@@ -93,7 +93,7 @@ def simulate(
     policy: Policy,
     calendar: WorkCalendar,
     *,
-    at_grade: Grade | None = None,
+    at_grade: str | None = None,
     locale: str = "zh_CN",
     replies: Sequence[Reply] = (),
 ) -> list[Line]:

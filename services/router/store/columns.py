@@ -49,6 +49,8 @@ def case(row: asyncpg.Record) -> CaseState:
         child_sighted=row["child_sighted"],
         result=CloseResult(row["result"]) if row["result"] else None,
         closed_at=row["closed_at"],
+        band=row["band"] or "",
+        floor_band=row["floor_band"],
     )
 
 
@@ -112,6 +114,8 @@ def of_case(case: CaseState, now: datetime) -> tuple[Any, ...]:
         case.child_sighted,
         case.result,
         case.closed_at,
+        case.band if case.band != case.grade else None,
+        case.floor_band if case.floor_band != case.floor else None,
         next_due.step if next_due else None,
         next_due.due_at if next_due else None,
         case.overdue_since,
@@ -185,6 +189,8 @@ CASE = {
     "child_sighted": "boolean",
     "result": "text",
     "closed_at": "timestamptz",
+    "band": "text",
+    "floor_band": "text",
     "next_step": "text",
     "next_due_at": "timestamptz",
     "overdue_since": "timestamptz",

@@ -236,7 +236,8 @@ class Pages:
             steps=[(step, labels.label(step)) for step in REPORTABLE_STEPS],
             decline_reasons=[(one, labels.label(one)) for one in DeclineReason],
             regrade_reasons=[(one, words.grade_reason(one)) for one in REGRADE_REASONS],
-            grades=[(grade, labels.label(grade)) for grade in Grade],
+            grades=words.grades(view.policy),
+            band=view.policy.band(case.band, case.grade),
             results=[(one, labels.label(one)) for one in CloseResult],
             deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind is not Kind.SUPERVISE],
             told=[_told(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
@@ -271,7 +272,7 @@ _ACTS: dict[str, _Act] = {
     ),
     "close": lambda desk, tx, actor, case_id, said: acting.close(desk, tx, actor, case_id, CloseResult(said.result)),
     "regrade": lambda desk, tx, actor, case_id, said: acting.regrade(
-        desk, tx, actor, case_id, Grade(said.grade), reason=RegradeReason(said.reason)
+        desk, tx, actor, case_id, said.grade, reason=RegradeReason(said.reason)
     ),
     "place": lambda desk, tx, actor, case_id, said: acting.place(desk, tx, actor, case_id, said.division_code.strip()),
 }

@@ -1,5 +1,6 @@
 """The rules as people read them, and what they would do: with a report that is only imagined, and compared with other rules."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from libs.i18n import N_, current_locale, format_duration
 from libs.i18n import gettext as _
 from libs.terms import AgeBand, Answer, Danger, Grade, Situation, Step, Tier, labels
 from libs.web import identity, templates
-from services.router.handlers import policies
+from services.router.handlers import policies, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.policies import Question
 from services.router.rules.compare import tally
@@ -68,7 +69,7 @@ class Form(BaseModel):
             danger={Danger(self.danger): Answer.YES} if self.danger else {},
             age_bands=[AgeBand(self.age_band or AgeBand.UNKNOWN)],
             at=at.replace(tzinfo=ZoneInfo(ZONE)) if at and at.tzinfo is None else at,
-            grade=Grade(self.grade) if self.grade else None,
+            grade=self.grade or None,
             policy_id=self.policy or None,
             replies=self._replies(),
         )
@@ -113,7 +114,7 @@ class Pages:
         """Who would be told what, and when, about a report that is only imagined."""
         require(who, "policy.read")
         errors: list[FieldError] = []
-        found: tuple[Policy, Grade, list[Line]] | None = None
+        found: tuple[Policy, str, list[Line]] | None = None
         if form.division:
             try:
                 async with self._database.connection() as connection:
@@ -171,6 +172,12 @@ class Pages:
     def _policies(self) -> list[Policy]:
         return sorted(self._desk.book.policies, key=lambda policy: (policy.id, -policy.version))
 
+    def _own_grades(self) -> Iterator[tuple[str, str]]:
+        """The grades that some place has names of its own for."""
+        own = (policy for policy in self._policies() if not policy.plain)
+        for policy in own:
+            yield from ((band, f"{text} · {policy.title.of(current_locale())}") for band, text in words.grades(policy))
+
     def _choices(self) -> dict[str, Any]:
         locale = current_locale()
         ages = (AgeBand.UNKNOWN, *(band for band in AgeBand if band is not AgeBand.UNKNOWN))
@@ -178,7 +185,7 @@ class Pages:
             "situations": [("", _("not classified")), *((one, labels.label(one)) for one in Situation)],
             "dangers": [("", _("none")), *((one, labels.label(one)) for one in Danger)],
             "age_bands": [(one, labels.label(one)) for one in ages],
-            "grades": [("", _("by the rules")), *((one, labels.label(one)) for one in Grade)],
+            "grades": [("", _("by the rules")), *((one, labels.label(one)) for one in Grade), *self._own_grades()],
             "policies": [("", _("that of the place")), *((one.id, one.title.of(locale)) for one in self._policies())],
             "answers": [(name, _(text)) for name, text in ANSWERS.items()],
             "tiers": [("", _("who is responsible then")), *((one, labels.label(one)) for one in Tier)],
@@ -199,7 +206,7 @@ def _side(what: str, text: str) -> str:
     if not text:
         return "–"
     if what == "grade":
-        return labels.label(Grade(text))
+        return labels.code_label("grade", text)
     return text if what == "told" else _after(float(text))
 
 

@@ -71,7 +71,7 @@ def test_another_policy_can_be_asked() -> None:
     [
         (("--division", "4403040"), "--division: 4403040 is not a division code"),
         (("--division", "440304", "--situation", "MR44"), "--situation: MR44 is not one of"),
-        (("--division", "440304", "--grade", "V"), "--grade: V is not one of I, II, III, IV"),
+        (("--division", "440304", "--grade", "V"), "--grade: These rules have no such grade. Choose one of I, II, III, IV."),
         (
             ("--division", "440304", "--policy", "mine"),
             "--policy: mine is not one of futian_2022, guandu_2022, mca_2014, national, xiantao_2021, zhengzhou_2014",

@@ -1,13 +1,22 @@
-"""A new locality is one file: four tiers from the grid on, grades with its own names, colours, clocks and windows."""
+"""A new locality is one file: four tiers from the grid on, five grades with its own names, colours, clocks and windows, two shifts."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from libs.terms import Grade, Situation, Tier
-from services.router.rules.policy_files import load_book
+import pytest
+
+from libs.errors import Invalid
+from libs.events.catalogue import CaseOpened, CaseRegraded
+from libs.terms import Grade, Situation, Step, Tier
+from services.router.rules import acts
+from services.router.rules.acts import RegradeReason
+from services.router.rules.grading import Facts, grade
+from services.router.rules.machine import attach_report
+from services.router.rules.policy_files import load, load_book
 from services.router.rules.simulate import assumed_route, simulate
-from tests.unit.router.town import CALENDAR, report
+from tests.unit.router.town import CALENDAR, Story, report
 
 PLACE = """
 extends: national
@@ -24,10 +33,13 @@ oversight: [city]
 recipients:
   - {roles: [police_station], when: mandatory, src: decision of the district}
 grades:
-  I: {name: {zh: 极危, en: Extreme}, colour: red, ack_windows: {grid: PT5M, community: PT5M, street: PT5M}, ack_src: the district}
-  II: {name: {zh: 高危, en: High}, colour: orange, ack_windows: {grid: PT20M}, ack_src: the district}
-  III: {name: {zh: 中危, en: Medium}, colour: yellow, clock: office}
-  IV: {name: {zh: 低危, en: Low}, colour: green}
+  1: {severity: I, rank: 1, name: {zh: 极危, en: Extreme}, ack_windows: {grid: PT5M, community: PT5M, street: PT5M}, ack_src: the district}
+  2: {severity: II, rank: 2, name: {zh: 高危, en: High}, ack_windows: {grid: PT20M}, ack_src: the district}
+  3: {severity: II, rank: 3, name: {zh: 中高, en: Raised}, colour: amber, fan_out: first}
+  4: {severity: III, rank: 4, name: {zh: 中危, en: Medium}, clock: office}
+  5: {severity: IV, rank: 5, name: {zh: 低危, en: Low}, colour: green}
+situations:
+  GC2_NO_GUARDIAN: {grade: 3}
 office_hours: [["08:30", "12:00"], ["13:30", "17:00"]]
 """
 
@@ -38,7 +50,8 @@ def test_a_place_with_four_tiers_from_the_grid_on_is_one_file(tmp_path: Path) ->
     grid = "330203001001001"
     policy = load_book([tmp_path]).in_force(grid, at)
     assert policy.tiers == (Tier.GRID, Tier.COMMUNITY, Tier.STREET, Tier.DISTRICT)
-    assert [policy.grades[grade].name.zh for grade in Grade] == ["极危", "高危", "中危", "低危"]
+    assert [policy.grades[band].name.zh for band in policy.bands] == ["极危", "高危", "中高", "中危", "低危"]
+    assert [policy.severity(band) for band in policy.bands] == [Grade.I, Grade.II, Grade.II, Grade.III, Grade.IV]
 
     def climb(*situations: Situation) -> list[tuple[float, str, Tier | None]]:
         lines = simulate(report(*situations, division=grid, at=at), assumed_route(policy, grid), policy, CALENDAR)
@@ -63,3 +76,60 @@ def test_a_place_with_four_tiers_from_the_grid_on_is_one_file(tmp_path: Path) ->
         (4380, "escalate", Tier.STREET),
         (5550, "escalate", Tier.DISTRICT),
     ]
+    # Raised has the national windows of grade II, and tells the grid alone at once.
+    assert climb(Situation.GC2_NO_GUARDIAN)[:3] == [
+        (30, "escalate", Tier.COMMUNITY),
+        (60, "escalate", Tier.STREET),
+        (90, "escalate", Tier.DISTRICT),
+    ]
+
+
+def test_a_case_lives_among_the_grades_of_its_place(tmp_path: Path) -> None:
+    (tmp_path / "new_place.yaml").write_text(PLACE, encoding="utf-8")
+    grid = "330203001001001"
+    policy = load_book([tmp_path]).get("new_place")
+    assert policy is not None
+    story = Story(report(Situation.GC1_NEGLECT, division=grid), assumed_route(policy, grid), policy=policy)
+    opened = story.of(CaseOpened)[0]
+    assert (opened.grade, opened.band, story.case.band) == (Grade.III, "4", "4")
+    story.until(5).take(attach_report(story.case, report(Situation.GC1_NEGLECT, division=grid, at=story.moment.now), story.moment))
+    raised = story.of(CaseRegraded)[0]
+    assert (raised.band, raised.grade, raised.from_band, raised.from_grade) == ("3", Grade.II, "4", Grade.III)  # one of the place's own up
+    story.take(acts.regrade(story.case, "II", RegradeReason.NEW_FACTS, story.moment))
+    assert story.case.band == "3"  # that is what grade II means already
+    story.take(acts.regrade(story.case, "2", RegradeReason.NEW_FACTS, story.moment))
+    assert (story.case.band, story.case.grade) == ("2", Grade.II)
+    story.take(acts.regrade(story.case, "I", RegradeReason.NEW_FACTS, story.moment))
+    assert (story.case.band, story.case.grade) == ("1", Grade.I)
+    with pytest.raises(Invalid, match="Choose one of 1, 2, 3, 4, 5"):
+        acts.regrade(story.case, "6", RegradeReason.NEW_FACTS, story.moment)
+
+
+def test_the_floor_is_a_grade_of_the_place_and_another_place_has_its_own(tmp_path: Path) -> None:
+    (tmp_path / "new_place.yaml").write_text(PLACE, encoding="utf-8")
+    book = load_book([tmp_path])
+    policy, national = book.get("new_place"), book.get("national")
+    assert policy is not None
+    assert national is not None
+    grid = "330203001001001"
+    story = Story(report(Situation.MR4_ABUSE_INJURY, division=grid), assumed_route(policy, grid), policy=policy)
+    assert (story.case.band, story.case.floor_band, story.case.floor) == ("2", "2", Grade.II)
+    with pytest.raises(Invalid, match="below 2"):  # 3 is grade II as well, but below what the place gives its mandatory situations
+        acts.regrade(story.case, "3", RegradeReason.MISJUDGED, story.moment)
+    elsewhere = replace(story.moment, policy=national, route=assumed_route(national, "330204001001"))
+    story.take(acts.place(story.case, "330204001001", elsewhere))
+    assert (story.case.band, story.case.grade, story.of(CaseRegraded)[0].reason) == ("II", Grade.II, "placed")
+    steps = [one for one in story.case.deadlines if one.step is Step.ON_SITE]
+    assert [one.due_at for one in steps] == [story.t0 + timedelta(hours=4)]
+
+
+def test_where_a_place_has_no_grade_of_a_severity_the_next_more_urgent_one_stands_for_it(tmp_path: Path) -> None:
+    (tmp_path / "three.yaml").write_text(
+        "extends: national\nid: three\nversion: 1\ngrades:\n"
+        "  红: {severity: I, rank: 1}\n  橙: {severity: II, rank: 2}\n  黄: {severity: III, rank: 3}\n",
+        encoding="utf-8",
+    )
+    policy = load(tmp_path / "three.yaml")
+    assert [policy.band(grade) for grade in Grade] == ["红", "橙", "黄", "黄"]
+    assert grade(Facts(categories=("orphan",)), policy).band == "黄"
+    assert policy.grades["黄"].steps == load_book().get("national").grades["III"].steps  # type: ignore[union-attr]

@@ -136,7 +136,22 @@ START = "extends: national\nid: mine\nversion: 1\n"
             "mine.yaml:7: grades.I.steps.on_site.d: must be an ISO 8601 duration",
         ),
         (START + "grades:\n  I:\n    steps:\n      acknowledge: {d: PT1H, src: default}\n", "acknowledge has no step deadline"),
-        (START + "grades:\n  V: {}\n", "mine.yaml:5: grades.V: Input should be 'I', 'II', 'III' or 'IV'"),
+        (START + "grades:\n  V: {}\n", "mine.yaml:5: grades.V.name: is missing"),
+        (START + "grades:\n  I: {}\n  低: {severity: IV}\n", "mine.yaml:6: grades.低: a grade of your own needs severity"),
+        (START + "grades:\n  I: {}\n  低: {severity: V, rank: 2}\n", "mine.yaml:6: grades.低.severity: Input should be 'I'"),
+        (START + "grades:\n  I: {}\n  低: {severity: IV, rank: 1}\n", "mine.yaml:4: grades: each needs a rank of its own"),
+        (START + "grades:\n  高: {severity: I, rank: 2}\n  低: {severity: IV, rank: 1}\n", "a grade of higher rank cannot have a lower"),
+        (
+            START + "grades:\n  高: {severity: II, rank: 1}\n  低: {severity: IV, rank: 2}\n",
+            "mine.yaml:5: grades.高: the most",
+        ),
+        (START + "grades:\n  II: {severity: I}\n  III: {}\n", "grades.II: has the severity II by its name"),
+        (START + "grades:\n  红 1: {severity: I, rank: 1}\n", "mine.yaml:5: grades.红 1: String should match"),
+        (START + "unclassified: 急\n", "mine.yaml:4: unclassified: 急 is not a grade of this policy; those are I, II, III, IV"),
+        (
+            START + "situations:\n  GC1_NEGLECT:\n    grade: 9\n",
+            "mine.yaml:6: situations.GC1_NEGLECT.grade: 9 is not a grade of this policy",
+        ),
         (
             START + "ladder:\n  - {tier: street, name: {zh: 街, en: S}, roles: [street_officer]}\n  - {tier: community}\n",
             "mine.yaml:6: ",

@@ -25,22 +25,40 @@ GRID = "440304001020001"
 minutes = st.integers(1, 60 * 24 * 7).map(lambda number: timedelta(minutes=number))
 
 
+SCHEMES = (
+    *[tuple(Grade)] * 3,
+    (Grade.I, Grade.IV),
+    (Grade.I, Grade.II, Grade.III),
+    (Grade.I, Grade.II, Grade.II, Grade.III, Grade.IV),
+    (Grade.I, Grade.I, Grade.II, Grade.III, Grade.III, Grade.III, Grade.IV),
+)
+"""The four grades, and what places have instead: two to seven of their own."""
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """A place that sets its own: ladder, windows, steps, clocks, fan-out, rounds, receivers. A higher grade gives nobody more time."""
     base = draw(st.sampled_from(BOOK.policies))
+    scheme = draw(st.sampled_from(SCHEMES))
     grades = {}
     clock = ClockKind.WORKDAY
     longest: dict[str, timedelta] = {}
-    for grade in reversed(Grade):
+    for rank, grade in reversed(list(enumerate(scheme, start=1))):
         rules = base.grades[grade]
         windows = {tier: min(draw(minutes), longest.get(tier, timedelta.max)) for tier in TIER_ORDER}
         steps = {step: min(draw(minutes), longest.get(step, timedelta.max)) for step in rules.steps if step is not Step.DISPATCH}
         longest.update((*windows.items(), *steps.items()))
         clock = draw(st.sampled_from([ClockKind.WALL, ClockKind.WORKDAY])) if clock is ClockKind.WORKDAY else ClockKind.WALL
         changed = {step: rules.steps[step].model_copy(update={"d": d}) for step, d in steps.items()}
-        grades[grade] = rules.model_copy(
-            update={"ack_windows": windows, "steps": {**rules.steps, **changed}, "fan_out": draw(st.sampled_from(FanOut)), "clock": clock}
+        own = {} if scheme == tuple(Grade) else {"severity": grade, "rank": rank}
+        grades[str(rank) if own else str(grade)] = rules.model_copy(
+            update={
+                **own,
+                "ack_windows": windows,
+                "steps": {**rules.steps, **changed},
+                "fan_out": draw(st.sampled_from(FanOut)),
+                "clock": clock,
+            }
         )
     beside = draw(st.lists(st.sampled_from(["police_station", "street_civil_office", "community_officer", "city_civil"]), max_size=2))
     recipients = (Recipients(roles=tuple(beside), when=draw(st.sampled_from(When)), src="default"),) if beside else ()

@@ -1,0 +1,189 @@
+"""The parts of a policy file: grades, rungs, situations, who is told beside, and the terms of each."""
+
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from libs.terms import Grade, Situation, Step, Tier
+from services.router.rules.calendar import ClockKind
+from services.router.rules.policy_values import Band, Duration, Period, Role, Source, Strict, Text
+
+NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED})
+"""Steps whose time is not a step deadline: acknowledging has a window per rung, the others are conditions of closing."""
+
+
+class FanOut(StrEnum):
+    """Which rungs are told when a case opens. Told is not accountable."""
+
+    ALL_TIERS = "all_tiers"
+    FIRST_AND_NEXT = "first_and_next"
+    FIRST = "first"
+
+
+class Flag(StrEnum):
+    """Facts of a report that may raise its grade; `grading.flags` says how each is read."""
+
+    UNCONSCIOUS = "unconscious"
+    PERPETRATOR_HAS_ACCESS_NOW = "perpetrator_has_access_now"
+    AGE_LT_8 = "age_lt_8"
+    AGE_LT_14 = "age_lt_14"
+    HEAD_OR_ORGAN_INJURY = "head_or_organ_injury"
+    INJURY = "injury"
+    AGE_LT_8_ALONE_NOW = "age_lt_8_alone_now"
+    DISABLED_ALONE_NOW = "disabled_alone_now"
+    NO_FOOD_OR_SHELTER = "no_food_or_shelter"
+    CONTROLLER_PRESENT = "controller_present"
+    DANGER_NOW = "danger_now"
+
+
+class Window(Strict):
+    """A length of time and where it comes from: a source's code, or "default" where no rule gives a number."""
+
+    d: Duration
+    src: Source
+
+
+class GradeRules(Strict):
+    """How a case of this grade is answered. `recall`: whether those who need not come any more are told so.
+
+    A grade of a place's own says by `severity` which of the four it counts as wherever places are compared, and by `rank` where it
+    stands, 1 the most urgent (local schemes have three to five: rules.yaml grade_basis, colour_schemes).
+    """
+
+    severity: Grade | None = None
+    rank: Annotated[int, Field(ge=1, le=7)] | None = None
+    name: Text
+    label: Text
+    colour: str
+    clock: ClockKind
+    fan_out: FanOut
+    critical: bool = False
+    recall: bool = True
+    ack_windows: dict[Tier, Duration]
+    ack_src: Source
+    steps: dict[Step, Window]
+
+    @model_validator(mode="after")
+    def _steps_with_deadlines(self) -> Self:
+        for step in self.steps:
+            if step in NO_DEADLINE_STEPS:
+                msg = f"{step} has no step deadline: give ack_windows for acknowledging; the others are conditions of closing"
+                raise ValueError(msg)
+        if not self.ack_windows or any(window <= timedelta() for window in self.ack_windows.values()):
+            msg = "every acknowledge window must be longer than nothing"
+            raise ValueError(msg)
+        return self
+
+
+class RungRule(Strict):
+    """A rung: its tier, and the roles that answer there, the first ones first."""
+
+    tier: Tier
+    name: Text
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+
+
+class When(StrEnum):
+    """On which cases recipients are told."""
+
+    ALWAYS = "always"
+    MANDATORY = "mandatory"
+    """Where a situation of mandatory reporting was reported (OPINION2020 art 4)."""
+
+
+class Recipients(Strict):
+    """Posts that are told at once beside the rungs, whatever the grade's fan-out: those whom a founding document names as receivers.
+
+    They may answer like anybody who was told. They have a duty of their own, so they are never told that they need not come.
+    """
+
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    when: When = When.ALWAYS
+    src: Source
+
+
+class Alias(Text):
+    """What a role is called here."""
+
+    src: Source
+
+
+class MonthlyReport(Strict):
+    """On which day of each month a place reports its work, and to whom."""
+
+    day: Annotated[int, Field(ge=1, le=28)]
+    to: Role
+    src: Source
+
+
+class Supervise(Strict):
+    """督办, above the top rung: the posts of `roles` are told at once, then `rounds` more times, each a top-rung window later.
+
+    `review`: an open case without any deadline left is supervised again this much later, so that none is ever forgotten.
+    """
+
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    rounds: Annotated[int, Field(ge=0, le=10)]
+    review: Duration
+    src: Source
+
+
+class Raise(Strict):
+    """Any of the flags raises the grade."""
+
+    to: Band
+    any_of: Annotated[tuple[Flag, ...], Field(min_length=1)]
+
+
+class SituationRule(Strict):
+    """One situation: its grade, what raises it, and the departments to inform. `mandatory`: the police must be told before closing."""
+
+    grade: Band
+    mandatory: bool = False
+    raised: Raise | None = None
+    departments: tuple[str, ...] = ()
+    add_if: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    src: Source
+
+
+class CategoryRule(Strict):
+    """One category of a child in difficulty; `situation`: it is also that situation."""
+
+    grade: Band
+    situation: Situation | None = None
+    src: Source
+
+
+class Implied(Strict):
+    """A fact that is a situation by itself, whatever was ticked."""
+
+    situation: Situation
+    flag: Flag
+    src: Source
+
+
+class SecondReport(Strict):
+    """A further report on the same matter within `within` raises the grade by `raise_by`."""
+
+    within: Duration
+    raise_by: Annotated[int, Field(ge=0, le=3)]
+    src: Source
+
+
+class Feedback(Strict):
+    """Within what time a reporter hears: of the procedure, and of the outcome."""
+
+    procedural: Period
+    substantive: Period
+    src: Source
+
+
+class Binding(Strict):
+    """Where the policy is in force ("" is everywhere), from the beginning of day `since` until before day `until`."""
+
+    division: Annotated[str, StringConstraints(pattern=r"^\d{0,15}$")]
+    since: date
+    until: date | None = None
+    src: Source | None = None
