@@ -20,7 +20,7 @@ from libs.directory.roles import DISPATCH_DESK
 from libs.errors import Invalid
 from libs.events import new_event
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
-from libs.terms import Answer, Channel, Danger, DeclineReason, Situation, Step
+from libs.terms import Answer, Channel, Danger, DeclineReason, Grade, Situation, Step
 from services.router.handlers import acting, hearing, sweep
 from services.router.handlers.acting import Actor
 from services.router.handlers.desk import Desk
@@ -39,6 +39,10 @@ HORIZON = timedelta(days=2)
 EVERYBODY = ClientPrincipal("test", "test", frozenset({"act"}), None)
 BATCH = 500
 INSTANTS_MAX = 100_000
+
+
+OWN = {"I": "1", "II": "2", "III": "3", "IV": "4"}
+"""What a place calls its grades when it has names of its own; 2b is a fifth one."""
 
 
 @dataclass
@@ -115,6 +119,7 @@ def make(number: int) -> Run:
 def random_policy(chance: random.Random, number: int, division: str) -> Policy:
     base = chance.choice(BOOK.policies)
     grades = {}
+    own = chance.random() < 0.4
     for grade, rules in base.grades.items():
         windows = {tier: timedelta(minutes=chance.choice(MINUTES)) for tier in rules.ack_windows}
         steps = {
@@ -122,13 +127,24 @@ def random_policy(chance: random.Random, number: int, division: str) -> Policy:
             for step, window in rules.steps.items()
         }
         changed = {"ack_windows": windows, "steps": steps, "fan_out": chance.choice(list(FanOut)), "recall": chance.random() < 0.5}
-        grades[grade] = rules.model_copy(update=changed).model_dump()
+        changed |= {key: timedelta(minutes=chance.choice(MINUTES)) for key in ("deputy_after", "stale_after") if chance.random() < 0.4}
+        changed["quorum"] = chance.choice([1, 1, 1, 2, 3])
+        if own:
+            changed |= {"severity": Grade(grade), "rank": 2 * Grade(grade).rank - 1}
+        made = rules.model_copy(update=changed).model_dump()
+        grades[OWN[grade] if own else grade] = made
+        if own and Grade(grade) is Grade.II:
+            grades["2b"] = {**made, "rank": 4}
+    night = {name: {"ack_windows": dict.fromkeys(base.tiers, timedelta(minutes=chance.choice(MINUTES)))} for name in grades}
+    shift = {"name": {"zh": "夜班", "en": "night"}, "since": "20:00", "until": "08:00", "grades": night, "src": "default"}
+    shifts = [shift] if chance.random() < 0.3 else []
     roles = tuple(chance.sample(["police_station", "street_civil_office", "community_officer"], chance.randrange(3)))
     beside = [Recipients(roles=roles, when=chance.choice(list(When)), src="default").model_dump()] if roles else []
     supervise = {**base.supervise.model_dump(), "rounds": chance.randrange(5)}
+    more = {"supervise": supervise, "shifts": shifts}
     bound = [Binding(division=division, since=date(2026, 1, 1)).model_dump()]
     named = {"id": f"random_{number}", "version": 1, "bind": bound}
-    return Policy.model_validate({**base.model_dump(), **named, "grades": grades, "recipients": beside, "supervise": supervise})
+    return Policy.model_validate({**base.model_dump(), **named, "grades": grades, "recipients": beside, **more})
 
 
 def _maybe_empty(chance: random.Random, post: Post) -> Post:

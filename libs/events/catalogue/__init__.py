@@ -9,6 +9,7 @@ from libs.events.catalogue.notifier import (
     OfficerReplied,
 )
 from libs.events.catalogue.router import (
+    AcknowledgementStale,
     CaseAcknowledged,
     CaseAssigned,
     CaseClosed,
@@ -26,6 +27,7 @@ from libs.events.catalogue.router import (
 )
 
 __all__ = [
+    "AcknowledgementStale",
     "CaseAcknowledged",
     "CaseAssigned",
     "CaseClosed",

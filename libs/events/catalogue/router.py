@@ -50,15 +50,16 @@ class CaseAssigned(CaseEvent):
     """An officer was told of the case; `accountable` when the case now rests on this post."""
 
     accountable: bool
-    reason: Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
+    reason: Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded", "deputy", "quorum"]
 
 
 @event("router", "case.acknowledged")
 class CaseAcknowledged(CaseEvent):
-    """An officer took the case and is its owner."""
+    """An officer took the case and is its owner; `joins`: a further one, where the policy wants several, and the owner stays."""
 
     via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
     late: bool = False
+    joins: bool = False
 
 
 @event("router", "case.declined")
@@ -75,7 +76,7 @@ class CaseEscalated(CaseEvent):
 
     from_tier: Tier | None
     to_tier: Tier
-    reason: Literal["silence", "declined", "unreachable", "step_missed", "raised"]
+    reason: Literal["silence", "declined", "unreachable", "step_missed", "stale", "raised"]
     step: Step | None = None
 
 
@@ -119,6 +120,16 @@ class CaseClosed(CaseEvent):
 
     result: CloseResult
     reporter_informed: bool
+
+
+@event("router", "case.acknowledgement_stale")
+class AcknowledgementStale(CaseEvent):
+    """No step has followed an acknowledgement in the time that the policy gives, so the case climbs; `step` was the next one."""
+
+    step: Step
+    acknowledged_at: datetime
+    due_at: datetime
+    late_s: float
 
 
 @event("router", "deadline.missed")

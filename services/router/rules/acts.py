@@ -19,6 +19,7 @@ from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, needs_placing
 from services.router.rules.machine import change_grade
 from services.router.rules.policy import Policy
+from services.router.rules.watch import after_acknowledging, quorum_missing, watch_quorum
 
 Via = Literal["sms_reply", "link", "keypad", "workbench", "api"]
 
@@ -53,13 +54,28 @@ def acknowledge(state: CaseState, officer_id: UUID, moment: Moment, via: Via) ->
     """
     assignment = _assigned(state, officer_id)
     if state.status is Status.ACKNOWLEDGED:
-        if state.owner_officer_id == officer_id:
-            return Outcome(state, state, ())
-        raise AlreadyTaken
+        return _join(state, assignment, moment, via)
     if state.status is Status.NEEDS_PLACING and assignment.answer is Answered.ACKNOWLEDGED and state.owner_officer_id == officer_id:
         return Outcome(state, state, ())
     draft = Draft(state, moment)
     _take(draft, assignment, via)
+    return draft.outcome()
+
+
+def _join(state: CaseState, assignment: Assignment, moment: Moment, via: Via) -> Outcome:
+    """A further acknowledgement, where the policy wants more than one: the owner stays. With the last one the asking stops."""
+    draft = Draft(state, moment)
+    joined = draft.rules.quorum > 1 and assignment.answer is Answered.ACKNOWLEDGED
+    if joined or state.owner_officer_id == assignment.officer_id:
+        return Outcome(state, state, ())
+    if not quorum_missing(state, draft.rules.quorum):
+        raise AlreadyTaken
+    taken = draft.answer(assignment, Answered.ACKNOWLEDGED)
+    draft.say(CaseAcknowledged, at=taken, via=via, joins=True)
+    if not quorum_missing(draft.case, draft.rules.quorum):
+        watch_quorum(draft)
+        draft.case.supervise_left = 0
+        _recall_others(draft, taken)
     return draft.outcome()
 
 
@@ -73,6 +89,8 @@ def decline(state: CaseState, officer_id: UUID, reason: DeclineReason, moment: M
     draft.say(CaseDeclined, at=assignment, reason=reason, via=via)
     if (state.owner_post_id, state.owner_officer_id) == (assignment.post_id, officer_id):
         draft.climb("declined")
+    elif assignment.answer is Answered.ACKNOWLEDGED:
+        watch_quorum(draft)
     return draft.outcome()
 
 
@@ -249,6 +267,7 @@ def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
     """Makes the officer the owner: windows and rounds end, the others are recalled."""
     case, now = draft.case, draft.now
     late = any(one.kind is Kind.ACKNOWLEDGE and one.tier is assignment.tier and one.state is State.FIRED for one in case.deadlines)
+    asked = next((one for one in case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
     taken = draft.answer(assignment, Answered.ACKNOWLEDGED)
     off_ladder = case.off_ladder and case.owner_post_id == taken.post_id
     draft.own(taken.post_id, taken.division_code, taken.officer_id, taken.tier, off_ladder=off_ladder)
@@ -256,10 +275,12 @@ def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
         case.status = Status.ACKNOWLEDGED
     case.acknowledged_at = now
     draft.settle(lambda one: one.armed and one.kind is Kind.ACKNOWLEDGE, state=State.MET, done_at=now, reminders=())
-    draft.disarm(Kind.SUPERVISE, Kind.REVIEW)
+    draft.disarm(Kind.DEPUTY, Kind.SUPERVISE, Kind.REVIEW)
     case.supervise_left = 0
     draft.say(CaseAcknowledged, at=taken, via=via, late=late)
-    _recall_others(draft, taken)
+    after_acknowledging(draft, asked)
+    if not quorum_missing(case, draft.rules.quorum):
+        _recall_others(draft, taken)
     return taken
 
 
@@ -290,6 +311,8 @@ def _record_step(
         case.child_sighted = True
     if row is not None and row.done_at is None:
         draft.settle(lambda one: one is row, state=State.MET if row.armed else row.state, done_at=at, reminders=())
+    if step is not Step.REPORTER_INFORMED:
+        draft.settle(lambda one: one.armed and one.kind is Kind.STALE, state=State.MET, done_at=at, reminders=())
     if told and by is not None:
         draft.say(CaseStepDone, at=by, step=step, done_at=at, late=late, child_sighted=child_sighted)
     elif told:

@@ -35,6 +35,12 @@ class Kind(StrEnum):
     """The accountable rung's window."""
     STEP = "step"
     """A step's due time, from t0."""
+    DEPUTY = "deputy"
+    """The accountable officer's part of the window; then it is the next holder's turn."""
+    STALE = "stale"
+    """The first step after acknowledging."""
+    QUORUM = "quorum"
+    """Further acknowledgements that the policy wants."""
     SUPERVISE = "supervise"
     """The next round of supervising."""
     REVIEW = "review"
@@ -64,6 +70,10 @@ class Answered(StrEnum):
 OF_PEOPLE: Final = (Kind.ACKNOWLEDGE, Kind.STEP)
 """Deadlines that people have to keep; the other kinds only make something happen."""
 _RULED_OUT: Final = (Answered.DECLINED, Answered.UNREACHABLE)
+ROUNDS: Final = (Kind.SUPERVISE, Kind.REVIEW)
+OF_ANSWERS: Final = (Kind.ACKNOWLEDGE, Kind.DEPUTY, Kind.STALE, Kind.QUORUM)
+"""What is waited for from those who were told; it ends when the case goes to somebody else."""
+_SHOWN: Final = (*OF_PEOPLE, Kind.STALE)
 _ARMED: Final = State.ARMED
 _FIRED: Final = State.FIRED
 
@@ -101,7 +111,7 @@ class Deadline(NamedTuple):
 
     def still_missing(self, *, silent: bool) -> bool:
         """Whether what it waited for has still not been done; `silent`: nobody has acknowledged the case."""
-        return (self.kind is Kind.STEP and self.done_at is None) or (self.kind is Kind.ACKNOWLEDGE and silent)
+        return (self.kind is Kind.STEP and self.done_at is None) or (self.kind in {Kind.ACKNOWLEDGE, Kind.STALE} and silent)
 
     @property
     def wakes_at(self) -> datetime:
@@ -180,7 +190,7 @@ class CaseState:
     @property
     def next_due(self) -> Deadline | None:
         """The deadline that people have to look at next."""
-        armed = (one for one in self.deadlines if one.state is _ARMED and one.kind in OF_PEOPLE)
+        armed = (one for one in self.deadlines if one.state is _ARMED and one.kind in _SHOWN)
         return min(armed, key=lambda one: one.due_at, default=None)
 
     @property

@@ -20,6 +20,7 @@ from libs.events.envelope import EventData
 from libs.terms import Purpose, Step, Tier
 from services.router.rules.calendar import ClockKind, Due
 from services.router.rules.case import (
+    OF_ANSWERS,
     OF_PEOPLE,
     Answered,
     Assignment,
@@ -42,9 +43,9 @@ from services.router.rules.ladder import (
     tiers_at,
     told_at_opening,
 )
-from services.router.rules.policy import TIER_ORDER, GradeRules
+from services.router.rules.policy import TIER_ORDER, GradeRules, Shift
 
-Climbing = Literal["silence", "declined", "unreachable", "step_missed", "raised"]
+Climbing = Literal["silence", "declined", "unreachable", "step_missed", "stale", "raised"]
 Assigning = Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
 
 
@@ -78,9 +79,12 @@ class Draft:
         """How a case of its grade is answered."""
         return self.policy.grades[self.band]
 
-    def ack_window(self, tier: Tier) -> timedelta:
-        """How long a rung may be silent about this case."""
-        return self.policy.ack_window(self.band, tier)
+    def ack_window(self, tier: Tier, start: datetime) -> timedelta:
+        """How long a rung may be silent about this case, in a window that begins at `start`."""
+        return self.policy.ack_window(self.band, tier, self._shift(start))
+
+    def _shift(self, at: datetime) -> Shift | None:
+        return self.policy.shift_at(at, self.case.zone, self.moment.calendar)
 
     def set_band(self, band: str) -> None:
         """Gives the case a band of the policy, with the severity that it has there."""
@@ -171,7 +175,7 @@ class Draft:
         off_ladder = seat is None
         seat = seat or last_resort(self.policy, self.route, ruled_out) or last_resort(self.policy, self.route)
         case.status = Status.OPEN
-        self.disarm(Kind.ACKNOWLEDGE, Kind.SUPERVISE)
+        self.disarm(*OF_ANSWERS, Kind.SUPERVISE)
         if seat is None:
             self._rest_on_first_post()
             self.arm_acknowledge(case.tier or self.policy.tiers[-1])
@@ -187,7 +191,7 @@ class Draft:
 
     def fan_out(self, assigning: Assigning) -> None:
         """Tells the rungs that the grade names and the policy's recipients."""
-        tiers = told_at_opening(self.rules.fan_out, self.tiers)
+        tiers = told_at_opening(self.policy.fan_out(self.band, self._shift(self.now)), self.tiers)
         self._tell((seat_at(self.policy, self.route, tier, self.case.ruled_out) for tier in tiers), assigning)
         self.tell_recipients(assigning)
 
@@ -237,7 +241,7 @@ class Draft:
             self._stay_and_supervise(reason, step)
             return False
         from_tier = case.tier
-        self.disarm(Kind.ACKNOWLEDGE, Kind.SUPERVISE)
+        self.disarm(*OF_ANSWERS, Kind.SUPERVISE)
         case.supervise_left = 0
         case.status, case.acknowledged_at = Status.OPEN, None
         self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier)
@@ -260,7 +264,7 @@ class Draft:
         if (begin or goes_on) and case.supervise_left > 0 and case.status is not Status.ACKNOWLEDGED:
             case.supervise_left -= 1
             waiting_for = Step.DISPATCH if case.status is Status.NEEDS_PLACING else Step.ACKNOWLEDGE
-            self.arm(Kind.SUPERVISE, waiting_for, self.now, self.ack_window(case.tier or self.policy.tiers[-1]))
+            self.arm(Kind.SUPERVISE, waiting_for, self.now, self.ack_window(case.tier or self.policy.tiers[-1], self.now))
         seats = supervisors(self.policy, self.route, case.ruled_out) or supervisors(self.policy, self.route)
         self.say(CaseSupervised, at=next(iter(seats), None), round=case.supervise_round, step=step)
         for seat in seats:
@@ -315,7 +319,15 @@ class Draft:
 
     def arm_acknowledge(self, tier: Tier) -> Deadline:
         """Starts the acknowledge window of a rung that becomes accountable."""
-        return self.arm(Kind.ACKNOWLEDGE, Step.ACKNOWLEDGE, self.now, self.ack_window(tier), tier=tier)
+        window = self.arm(Kind.ACKNOWLEDGE, Step.ACKNOWLEDGE, self.now, self.ack_window(tier, self.now), tier=tier)
+        self.arm_deputy(tier, window)
+        return window
+
+    def arm_deputy(self, tier: Tier | None, window: Deadline) -> None:
+        """Starts the part of a rung's window that belongs to the officer who is accountable now, if the grade gives them only a part."""
+        after = self.rules.deputy_after
+        if after is not None and self._due(self.now, after).at < window.due_at:
+            self.arm(Kind.DEPUTY, Step.ACKNOWLEDGE, self.now, after, tier=tier)
 
     def settle(self, which: Callable[[Deadline], bool], **change: Any) -> None:
         """Replaces every deadline that `which` picks by a changed one."""
@@ -334,7 +346,7 @@ class Draft:
             return
         if case.status is Status.ACKNOWLEDGED:
             case.status, case.acknowledged_at = Status.OPEN, None
-        self.disarm(Kind.ACKNOWLEDGE)
+        self.disarm(*OF_ANSWERS)
         self.supervise(step, begin=True)
 
     def _replace_lost_owner(self) -> None:

@@ -14,10 +14,11 @@ from libs.events.catalogue import (
     ReportReceived,
 )
 from libs.terms import Purpose, Step
-from services.router.rules.case import OF_PEOPLE, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
+from services.router.rules.case import OF_PEOPLE, ROUNDS, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
 from services.router.rules.ladder import Seat, holder_of, needs_placing, next_seat, post_of, supervisors
+from services.router.rules.watch import ask_further, ask_instead, gone_stale, keep_watch, tell_deputy
 
 SECOND_REPORT = "second_report"
 _REACHES_OUT = frozenset({Purpose.ASSIGN, Purpose.ESCALATE, Purpose.SUPERVISE, Purpose.REMIND, Purpose.OVERDUE})
@@ -103,23 +104,29 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
     due = sorted((one for one in state.deadlines if one.armed and one.due_at <= now), key=lambda one: (one.due_at, one.step))
     for one in due:
         _pass(draft, one, now)
-    silence = any(one.kind is Kind.ACKNOWLEDGE for one in due)
-    missed = next((one for one in due if one.kind is Kind.STEP), None)
-    round_ = next((one for one in due if one.kind not in OF_PEOPLE), None)
-    climbed = False
-    if silence:
-        climbed = draft.climb("silence")
-    elif missed:
-        former = draft.owner_assignment
-        climbed = draft.climb("step_missed", step=missed.step)
-        if state.status is Status.ACKNOWLEDGED and former is not None:
-            draft.notify(Purpose.OVERDUE, former, step=missed.step, deadline_at=missed.due_at)
+    of_kind: dict[Kind, Deadline] = {one.kind: one for one in reversed(due)}  # the first one of each
+    missed = of_kind.get(Kind.STEP) or of_kind.get(Kind.STALE)
+    round_ = next((one for one in due if one.kind in ROUNDS), None)
+    climbed = draft.climb("silence") if Kind.ACKNOWLEDGE in of_kind else missed is not None and _climb_over(draft, missed)
+    if Kind.DEPUTY in of_kind and not climbed:
+        tell_deputy(draft, of_kind[Kind.DEPUTY])
+    if Kind.QUORUM in of_kind:
+        ask_further(draft, of_kind[Kind.QUORUM])
     if round_ and not climbed:
         draft.supervise_again(round_)
     for one in draft.case.deadlines:
         if one.armed and one.reminders and one.reminders[0].at <= now:
             _remind(draft, one, now)
     return draft.outcome()
+
+
+def _climb_over(draft: Draft, missed: Deadline) -> bool:
+    """A step was missed, or nothing has followed an acknowledgement: it climbs, and an owner who has the case is told so."""
+    former = draft.owner_assignment if draft.case.status is Status.ACKNOWLEDGED else None
+    climbed = draft.climb("step_missed" if missed.kind is Kind.STEP else "stale", step=missed.step)
+    if former is not None:
+        draft.notify(Purpose.OVERDUE, former, step=missed.step, deadline_at=missed.due_at)
+    return climbed
 
 
 def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
@@ -137,6 +144,8 @@ def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) ->
     if state.status is Status.ACKNOWLEDGED and not told.supervising:
         if failed.purpose in _OF_THE_OWNER:
             _tell_another(draft, told, failed.purpose)
+        else:
+            ask_instead(draft, told)
         return draft.outcome()
     seat = _next_on_post(draft, told.post_id, draft.case.ruled_out)
     if seat is None:
@@ -241,7 +250,7 @@ def keep_time(draft: Draft) -> None:
         if not one.armed:
             continue
         if one.kind is Kind.ACKNOWLEDGE and one.tier is not None:
-            draft.stretch(one, draft.ack_window(one.tier))
+            draft.stretch(one, draft.ack_window(one.tier, one.started_at))
         elif one.kind is Kind.STEP and one.step in steps:
             draft.stretch(one, steps[one.step].d)
         elif one.kind is Kind.STEP:
@@ -251,13 +260,16 @@ def keep_time(draft: Draft) -> None:
     for step, window in steps.items():
         if step not in known:
             draft.stretch(draft.arm(Kind.STEP, step, case.t0, window.d), window.d)
+    keep_watch(draft)
 
 
 def _pass(draft: Draft, one: Deadline, now: datetime) -> None:
     """A deadline is over. Rounds of supervising just take place; what people had to do has been missed, and is said so."""
     misses = one.kind in OF_PEOPLE
     draft.settle(lambda other: other is one, state=State.FIRED, fired_at=now, reminders=())
-    if misses:
+    if one.kind is Kind.STALE:
+        gone_stale(draft, one)
+    elif misses:
         draft.say_of_owner(
             DeadlineMissed,
             deadline_id=one.deadline_id,

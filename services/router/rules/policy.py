@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -24,6 +25,8 @@ from services.router.rules.policy_parts import (
     Recipients,
     RungRule,
     SecondReport,
+    Shift,
+    ShiftGrade,
     SituationRule,
     Supervise,
     When,
@@ -40,6 +43,7 @@ __all__ = [
     "Policy",
     "Raise",
     "Recipients",
+    "Shift",
     "SituationRule",
     "Text",
     "When",
@@ -68,6 +72,7 @@ class Policy(Strict):
     recipients: tuple[Recipients, ...] = ()
     aliases: dict[Role, Alias] = Field(default_factory=dict)
     supervise: Supervise
+    shifts: Annotated[tuple[Shift, ...], Field(max_length=8)] = ()
     grades: Annotated[dict[Band, GradeRules], Field(min_length=2, max_length=7)]
     situations: dict[Situation, SituationRule]
     categories: dict[str, CategoryRule] = Field(default_factory=dict)
@@ -87,6 +92,7 @@ class Policy(Strict):
 
     def _problems(self) -> Iterator[str]:
         yield from self._grade_problems()
+        yield from self._naming_problems()
         if missing_situations := set(Situation) - set(self.situations):
             yield f"situations: {', '.join(sorted(missing_situations))} missing"
         if any(TIER_ORDER[higher] <= TIER_ORDER[lower] for lower, higher in pairwise(self.tiers)):
@@ -116,10 +122,14 @@ class Policy(Strict):
             yield "grades: a grade of higher rank cannot have a lower severity"
         if severities[0] is not Grade.I:
             yield f"grades.{self.bands[0]}: the most urgent grade must have severity I, or nothing could ever be that urgent here"
+
+    def _naming_problems(self) -> Iterator[str]:
         named = {"unclassified": self.unclassified}
         named |= {f"situations.{code}.grade": rule.grade for code, rule in self.situations.items()}
         named |= {f"situations.{code}.raised.to": rule.raised.to for code, rule in self.situations.items() if rule.raised}
         named |= {f"categories.{code}.grade": rule.grade for code, rule in self.categories.items()}
+        for number, shift in enumerate(self.shifts):
+            named |= {f"shifts.{number}.grades.{band}": band for band in shift.grades}
         for where, name in named.items():
             if name not in self._bands_by_name:
                 yield f"{where}: {name} is not a grade of this policy; those are {', '.join(self.bands)}"
@@ -224,11 +234,33 @@ class Policy(Strict):
             known = self._parts[window] = tuple((window * fraction, fraction) for fraction in self.remind_at)
         return known
 
-    def ack_window(self, band: str, tier: Tier) -> timedelta:
-        """How long a rung may be silent; a tier without a window of its own has the highest rung's."""
+    def shift_at(self, at: datetime, zone: str, calendar: WorkCalendar) -> Shift | None:
+        """The shift that is on in a place at an instant: the first that the policy names, if any."""
+        if not self.shifts:
+            return None
+        local = at.astimezone(ZoneInfo(zone))
+        return next((shift for shift in self.shifts if shift.runs(local, calendar)), None)
+
+    def ack_window(self, band: str, tier: Tier, shift: Shift | None = None) -> timedelta:
+        """How long a rung may be silent in a shift; a tier without a window of its own has the highest rung's."""
+        own = _of_shift(self, shift, band)
+        if own is not None and tier in own.ack_windows:
+            return own.ack_windows[tier]
         windows = self.grades[band].ack_windows
         return windows[tier] if tier in windows else windows[self.tiers[-1]]
+
+    def fan_out(self, band: str, shift: Shift | None = None) -> FanOut:
+        """Which rungs are told when a case opens in a shift."""
+        own = _of_shift(self, shift, band)
+        return self.grades[band].fan_out if own is None or own.fan_out is None else own.fan_out
 
     def due(self, start: datetime, duration: timedelta, band: str, zone: str, calendar: WorkCalendar) -> Due:
         """When a window of this grade that starts at `start` is over."""
         return due(start, duration, self.grades[band].clock, zone, calendar, office_hours=self._hours)
+
+
+def _of_shift(policy: Policy, shift: Shift | None, band: str) -> ShiftGrade | None:
+    """What a shift says of a band, by its name or by the severity that it stands for."""
+    if shift is None:
+        return None
+    return next((own for name, own in shift.grades.items() if policy.band(name) == band), None)

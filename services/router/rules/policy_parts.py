@@ -1,14 +1,14 @@
 """The parts of a policy file: grades, rungs, situations, who is told beside, and the terms of each."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from libs.terms import Grade, Situation, Step, Tier
-from services.router.rules.calendar import ClockKind
-from services.router.rules.policy_values import Band, Duration, Period, Role, Source, Strict, Text
+from services.router.rules.calendar import ClockKind, WorkCalendar
+from services.router.rules.policy_values import Band, ClockTime, Duration, Period, PositiveDuration, Role, Source, Strict, Text
 
 NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED})
 """Steps whose time is not a step deadline: acknowledging has a window per rung, the others are conditions of closing."""
@@ -50,6 +50,10 @@ class GradeRules(Strict):
 
     A grade of a place's own says by `severity` which of the four it counts as wherever places are compared, and by `rank` where it
     stands, 1 the most urgent (local schemes have three to five: rules.yaml grade_basis, colour_schemes).
+
+    What no document gives and a place may want: `deputy_after`, how long the accountable officer may be silent before the next holder
+    of the same post is told (the rung's window goes on); `stale_after`, how long an acknowledgement may go without any step before the
+    case climbs; `quorum`, how many officers of different posts must acknowledge before the asking stops (the first is the owner).
     """
 
     severity: Grade | None = None
@@ -61,6 +65,9 @@ class GradeRules(Strict):
     fan_out: FanOut
     critical: bool = False
     recall: bool = True
+    deputy_after: PositiveDuration | None = None
+    stale_after: PositiveDuration | None = None
+    quorum: Annotated[int, Field(ge=1, le=5)] = 1
     ack_windows: dict[Tier, Duration]
     ack_src: Source
     steps: dict[Step, Window]
@@ -75,6 +82,51 @@ class GradeRules(Strict):
             msg = "every acknowledge window must be longer than nothing"
             raise ValueError(msg)
         return self
+
+
+class Days(StrEnum):
+    """On which days a shift is worked."""
+
+    EVERY = "every"
+    WORKING = "working"
+    OFF = "off"
+
+
+class ShiftGrade(Strict):
+    """What is different for a grade during a shift; what is left out is as at other times."""
+
+    ack_windows: dict[Tier, PositiveDuration] = Field(default_factory=dict)
+    fan_out: FanOut | None = None
+
+
+class Shift(Strict):
+    """A part of the day, in the place's zone, in which a place answers otherwise. Who is on duty then, the rosters say.
+
+    `until` may lie on the next morning; `days` are those on which it begins. A window is as long as the shift says in which it begins.
+    """
+
+    name: Text
+    since: ClockTime
+    until: ClockTime
+    days: Days = Days.EVERY
+    grades: dict[Band, ShiftGrade] = Field(default_factory=dict)
+    src: Source
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.since == self.until:
+            msg = "a shift cannot end when it begins"
+            raise ValueError(msg)
+        return self
+
+    def runs(self, local: datetime, calendar: WorkCalendar) -> bool:
+        """Whether the shift is on at a local time of the place."""
+        clock = local.time()
+        over_midnight = self.until < self.since
+        if not (self.since <= clock < self.until or (over_midnight and (clock >= self.since or clock < self.until))):
+            return False
+        began = local.date() - timedelta(days=1) if over_midnight and clock < self.until else local.date()
+        return self.days is Days.EVERY or calendar.is_working(began) is (self.days is Days.WORKING)
 
 
 class RungRule(Strict):

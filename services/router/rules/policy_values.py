@@ -49,6 +49,16 @@ def _known_role(value: str) -> str:
 
 Role = Annotated[str, AfterValidator(_known_role), WithJsonSchema({"type": "string", "enum": list(POST_ROLES)})]
 ClockTime = Annotated[time, BeforeValidator(lambda value: time.fromisoformat(value) if isinstance(value, str) else value)]
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta():
+        msg = "must be longer than nothing"
+        raise ValueError(msg)
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Band = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value),

@@ -38,6 +38,7 @@ EVENTS = {
     "case.report_attached": N_("A further report joined"),
     "case.assigned": N_("Told"),
     "case.acknowledged": N_("Acknowledged"),
+    "case.acknowledgement_stale": N_("No step followed the acknowledgement"),
     "case.declined": N_("Declined"),
     "case.escalated": N_("Escalated"),
     "case.supervised": N_("Supervising posts told"),
@@ -53,10 +54,16 @@ EVENTS = {
     "notification.failed": N_("Message failed"),
     "officer.replied": N_("Officer replied"),
 }
-BAD = ("deadline.missed", "case.escalated", "case.supervised", "case.declined", "notification.failed")
+BAD = ("deadline.missed", "case.acknowledgement_stale", "case.escalated", "case.supervised", "case.declined", "notification.failed")
 GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered")
 DETAILS = ("notification.requested", "notification.submitted")
 """Shown when somebody asks: what counts is whether the message arrived."""
+BEHIND = (Kind.SUPERVISE, Kind.DEPUTY)
+"""What nobody has to keep."""
+NOTES = {
+    Kind.STALE: N_("or the acknowledgement is void"),
+    Kind.QUORUM: N_("by further officers, as the rules want"),
+}
 FIGURES = {
     "open": N_("open"),
     "overdue": N_("overdue"),
@@ -239,7 +246,7 @@ class Pages:
             grades=words.grades(view.policy),
             band=view.policy.band(case.band, case.grade),
             results=[(one, labels.label(one)) for one in CloseResult],
-            deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind is not Kind.SUPERVISE],
+            deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind not in BEHIND],
             told=[_told(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
             words=_timeline_words(),
             grade_reason=words.grade_reason,
@@ -321,6 +328,7 @@ def _deadline(one: Deadline) -> dict[str, Any]:
         text, look = N_("done late"), "warn"
     return {
         "step": one.step,
+        "note": _(NOTES[one.kind]) if one.kind in NOTES else "",
         "tier": one.tier,
         "due_at": one.due_at,
         "armed": one.armed,

@@ -47,6 +47,9 @@ def check(case: CaseState) -> None:
     assert len([one for one in case.deadlines if one.armed and one.kind is Kind.SUPERVISE]) <= 1
     if case.status is Status.ACKNOWLEDGED:
         assert not [one for one in case.deadlines if one.armed and one.kind in {Kind.ACKNOWLEDGE, Kind.SUPERVISE}]
+    assert len([one for one in case.deadlines if one.armed and one.kind is Kind.DEPUTY]) <= (case.status is Status.OPEN)
+    for kind in (Kind.STALE, Kind.QUORUM):
+        assert len([one for one in case.deadlines if one.armed and one.kind is kind]) <= (case.status is Status.ACKNOWLEDGED)
     assert len({one.deadline_id for one in case.deadlines}) == len(case.deadlines)
     assert len({(one.post_id, one.officer_id) for one in case.assignments}) == len(case.assignments)
 
