@@ -122,6 +122,8 @@ def _supervised(known: Progress, _data: CaseSupervised, at: datetime) -> Progres
 
 
 def _acknowledged(known: Progress, data: CaseAcknowledged, at: datetime) -> Progress:
+    if data.joins:
+        return known
     return replace(
         known,
         tier=data.tier or known.tier,
