@@ -39,6 +39,11 @@ class Step(StrEnum):
     CLOSE = "close"
     POLICE_LINKED = "police_linked"
     REPORTER_INFORMED = "reporter_informed"
+    """The reporter was told the outcome."""
+    REPORTER_PROCEDURE = "reporter_procedure"
+    """The reporter was told that the matter is being dealt with, and how it goes on."""
+    VISIT = "visit"
+    """A visit to the child after the case was closed (回访)."""
 
 
 class Situation(StrEnum):

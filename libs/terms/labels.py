@@ -131,6 +131,8 @@ _TERMS: Final[Mapping[type[StrEnum], Mapping[str, Label]]] = {
         Step.CLOSE: Label("办结", "Close"),
         Step.POLICE_LINKED: Label("公安衔接", "Police linked"),
         Step.REPORTER_INFORMED: Label("回复报告人", "Reporter informed"),
+        Step.REPORTER_PROCEDURE: Label("告知报告人受理情况", "Reporter told of the procedure"),
+        Step.VISIT: Label("回访", "Follow-up visit"),
     },
     Situation: {
         Situation.MR1_GENITAL_INJURY: Label("隐私部位损伤", "Injury to private parts"),

@@ -14,7 +14,8 @@ from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, Ca
 from libs.i18n import gettext as _
 from libs.terms import CloseResult, DeclineReason, Purpose, Step
 from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours, TooLateToLower
-from services.router.rules.case import Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
+from services.router.rules.aftercare import begin_visits, visited
+from services.router.rules.case import OWED_TO_REPORTERS, Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, needs_placing
 from services.router.rules.machine import change_grade
@@ -29,6 +30,7 @@ REPORTABLE_STEPS = (
     Step.ASSESSMENT,
     Step.CASE_CONFERENCE,
     Step.POLICE_LINKED,
+    Step.REPORTER_PROCEDURE,
     Step.REPORTER_INFORMED,
 )
 """Steps that officers report; the others are acts of their own: acknowledge, close, place."""
@@ -108,6 +110,8 @@ def step_done(
 
     For `on_site`, `child_sighted` tells contact attempted from child seen; it may be reported again when the child is seen later.
     """
+    if step is Step.VISIT:
+        return visited(state, officer_id, moment, done_at)
     assignment = _assigned(state, officer_id)
     at = done_at or moment.now
     if at > moment.now:
@@ -148,6 +152,7 @@ def close(state: CaseState, officer_id: UUID, result: CloseResult, moment: Momen
     case.status, case.result, case.closed_at = Status.CLOSED, result, moment.now
     draft.disarm(*Kind)
     draft.say(CaseClosed, at=assignment, result=result, reporter_informed=Step.REPORTER_INFORMED in case.steps_done)
+    begin_visits(draft)
     return draft.outcome()
 
 
@@ -303,15 +308,18 @@ def _record_step(
 ) -> None:
     """Marks a step and its deadline as done; a deadline that was missed stays missed, and tells when it was done after all."""
     case = draft.case
-    row = next((one for one in case.deadlines if one.kind is Kind.STEP and one.step is step and one.state is not State.CANCELLED), None)
-    late = row is not None and at > row.due_at
+    rows = [one for one in case.deadlines if one.kind is Kind.STEP and one.step is step and one.state is not State.CANCELLED]
+    undone = [one for one in rows if one.done_at is None]  # what a second reporter is owed is a row of its own
+    late = any(at > one.due_at for one in undone or rows)
     if step not in case.steps_done:
         case.steps_done = {**case.steps_done, step: at}
     if child_sighted:
         case.child_sighted = True
-    if row is not None and row.done_at is None:
-        draft.settle(lambda one: one is row, state=State.MET if row.armed else row.state, done_at=at, reminders=())
-    if step is not Step.REPORTER_INFORMED:
+    draft.settle(lambda one: one in undone and one.armed, state=State.MET, done_at=at, reminders=())
+    draft.settle(lambda one: one in undone, done_at=at, reminders=())
+    if step is Step.REPORTER_INFORMED:  # who has heard the outcome need not hear how it goes on
+        draft.settle(lambda one: one.armed and one.step is Step.REPORTER_PROCEDURE, state=State.MET, done_at=at, reminders=())
+    if step not in OWED_TO_REPORTERS:
         draft.settle(lambda one: one.armed and one.kind is Kind.STALE, state=State.MET, done_at=at, reminders=())
     if told and by is not None:
         draft.say(CaseStepDone, at=by, step=step, done_at=at, late=late, child_sighted=child_sighted)

@@ -1,6 +1,8 @@
 """When a window is over: wall time, working days, or office hours, in the division's zone (DESIGN section 7, "Clocks")."""
 
+import re
 from bisect import bisect_left
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,6 +14,7 @@ from holidays.countries.china import China
 from holidays.holiday_base import HolidayBase
 
 _DAY = timedelta(days=1)
+_PERIOD = re.compile(r"P(\d+)([DWMY])|PT(\d+)([HM])")
 _FIRST_YEAR = 2020
 YEARS_AHEAD_MAX = 40
 """How far a calendar is laid out: a window beyond that is a mistake in a policy."""
@@ -145,6 +148,28 @@ def due(
     end = datetime.combine(day, time()) + _instant(rest, hours, ends=bool(duration))
     at = end.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     return Due(at, any(calendar.is_provisional(year) for year in range(local.year, day.year + 1)))
+
+
+def period_end(start: datetime, period: str, zone: str, *, times: int = 1) -> datetime:
+    """The end of `times` periods of wall time (P3D, P1M, PT2H) since `start`: days, months and years by the place's calendar.
+
+    A month that lacks the day ends on its last one: a month from 31 January is 28 or 29 February.
+    """
+    match = _PERIOD.fullmatch(period)
+    if match is None:
+        msg = f"{period} is not a period such as P3D or P1M"
+        raise ValueError(msg)
+    number, unit, hours, part = int(match[1] or 0) * times, match[2], int(match[3] or 0) * times, match[4]
+    if part:
+        return start + (timedelta(hours=hours) if part == "H" else timedelta(minutes=hours))
+    local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    if unit in {"D", "W"}:
+        end = local + timedelta(days=number * (7 if unit == "W" else 1))
+    else:
+        years, month = divmod(local.month - 1 + number * (12 if unit == "Y" else 1), 12)
+        year = local.year + years
+        end = local.replace(year=year, month=month + 1, day=min(local.day, monthrange(year, month + 1)[1]))
+    return end.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def _counted(since_midnight: timedelta, hours: OfficeHours) -> timedelta:

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """The first step after acknowledging."""
     QUORUM = "quorum"
     """Further acknowledgements that the policy wants."""
+    VISIT = "visit"
+    """The next visit to the child of a closed case."""
     SUPERVISE = "supervise"
     """The next round of supervising."""
     REVIEW = "review"
@@ -70,6 +72,8 @@ class Answered(StrEnum):
 OF_PEOPLE: Final = (Kind.ACKNOWLEDGE, Kind.STEP)
 """Deadlines that people have to keep; the other kinds only make something happen."""
 _RULED_OUT: Final = (Answered.DECLINED, Answered.UNREACHABLE)
+OWED_TO_REPORTERS: Final = (Step.REPORTER_PROCEDURE, Step.REPORTER_INFORMED)
+"""Missing one of these steps is told and supervised, and takes the case from nobody."""
 ROUNDS: Final = (Kind.SUPERVISE, Kind.REVIEW)
 OF_ANSWERS: Final = (Kind.ACKNOWLEDGE, Kind.DEPUTY, Kind.STALE, Kind.QUORUM)
 """What is waited for from those who were told; it ends when the case goes to somebody else."""

@@ -22,6 +22,7 @@ from services.router.rules.calendar import ClockKind, Due
 from services.router.rules.case import (
     OF_ANSWERS,
     OF_PEOPLE,
+    OWED_TO_REPORTERS,
     Answered,
     Assignment,
     CaseState,
@@ -63,9 +64,9 @@ class Draft:
         self._events: list[EventData] = []
 
     def outcome(self) -> Outcome:
-        """What it came to. An open case never ends up without an armed deadline (promise 2)."""
+        """What it came to. An open case never ends up without an armed deadline (promise 2); word to the reporter is none for the child."""
         case = self.case
-        if case.open and not any(deadline.armed for deadline in case.deadlines):
+        if case.open and not any(deadline.armed and deadline.step not in OWED_TO_REPORTERS for deadline in case.deadlines):
             self.arm(Kind.REVIEW, Step.CLOSE, self.now, self.policy.supervise.review)
         return Outcome(self._before, case, tuple(self._events))
 

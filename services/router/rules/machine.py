@@ -14,7 +14,21 @@ from libs.events.catalogue import (
     ReportReceived,
 )
 from libs.terms import Purpose, Step
-from services.router.rules.case import OF_PEOPLE, ROUNDS, Answered, Assignment, CaseState, Deadline, Kind, Moment, Outcome, State, Status
+from services.router.rules.aftercare import feedback_missed, fire_visits, owe_feedback, visit_unreachable
+from services.router.rules.case import (
+    OF_PEOPLE,
+    OWED_TO_REPORTERS,
+    ROUNDS,
+    Answered,
+    Assignment,
+    CaseState,
+    Deadline,
+    Kind,
+    Moment,
+    Outcome,
+    State,
+    Status,
+)
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
 from services.router.rules.ladder import Seat, holder_of, needs_placing, next_seat, post_of, supervisors
@@ -71,6 +85,8 @@ def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = 
     for step, window in policy.grades[band].steps.items():
         if step is not Step.DISPATCH:
             draft.arm(Kind.STEP, step, case.t0, window.d)
+    if report.reporter_reachable:
+        owe_feedback(draft, report.received_at)
     above = needs_placing(policy, route)
     if above:
         draft.to_dispatch_desk()
@@ -98,13 +114,14 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
     have had their window. Of several reminders of a deadline that have become due, only the last one is sent.
     """
     if not state.open:
-        return Outcome(state, state, ())
+        return fire_visits(state, moment)
     draft = Draft(state, moment)
     now = moment.now
     due = sorted((one for one in state.deadlines if one.armed and one.due_at <= now), key=lambda one: (one.due_at, one.step))
     for one in due:
         _pass(draft, one, now)
-    of_kind: dict[Kind, Deadline] = {one.kind: one for one in reversed(due)}  # the first one of each
+    owed = [one for one in due if one.step in OWED_TO_REPORTERS]
+    of_kind: dict[Kind, Deadline] = {one.kind: one for one in reversed(due) if one not in owed}  # the first one of each
     missed = of_kind.get(Kind.STEP) or of_kind.get(Kind.STALE)
     round_ = next((one for one in due if one.kind in ROUNDS), None)
     climbed = draft.climb("silence") if Kind.ACKNOWLEDGE in of_kind else missed is not None and _climb_over(draft, missed)
@@ -112,6 +129,8 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
         tell_deputy(draft, of_kind[Kind.DEPUTY])
     if Kind.QUORUM in of_kind:
         ask_further(draft, of_kind[Kind.QUORUM])
+    for one in owed:
+        feedback_missed(draft, one)
     if round_ and not climbed:
         draft.supervise_again(round_)
     for one in draft.case.deadlines:
@@ -131,8 +150,12 @@ def _climb_over(draft: Draft, missed: Deadline) -> bool:
 
 def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
     """A message did not reach its officer: the next person on the same post is told, else the case climbs at once (promise 5)."""
+    return _unreached(state, failed, moment) if state.open else visit_unreachable(state, failed, moment)
+
+
+def _unreached(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
     told = next((one for one in state.assignments if one.post_id == failed.post_id and one.officer_id == failed.officer_id), None)
-    if not state.open or told is None or failed.purpose not in _REACHES_OUT:
+    if told is None or failed.purpose not in _REACHES_OUT:
         return Outcome(state, state, ())
     is_owner = (state.owner_post_id, state.owner_officer_id) == (told.post_id, told.officer_id)
     owns = told.answer is Answered.ACKNOWLEDGED and is_owner
@@ -210,7 +233,8 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     if report.reporter_reachable:
         case.reporter_reachable = True
         # Whoever was informed before was somebody else: this reporter has to hear the outcome too (promise 10).
-        case.steps_done = {step: at for step, at in case.steps_done.items() if step is not Step.REPORTER_INFORMED}
+        case.steps_done = {step: at for step, at in case.steps_done.items() if step not in OWED_TO_REPORTERS}
+        owe_feedback(draft, report.received_at)
     if report.police_reported and Step.POLICE_LINKED not in case.steps_done:
         case.steps_done = {**case.steps_done, Step.POLICE_LINKED: report.received_at}
     if position < before:
@@ -253,7 +277,7 @@ def keep_time(draft: Draft) -> None:
             draft.stretch(one, draft.ack_window(one.tier, one.started_at))
         elif one.kind is Kind.STEP and one.step in steps:
             draft.stretch(one, steps[one.step].d)
-        elif one.kind is Kind.STEP:
+        elif one.kind is Kind.STEP and one.step not in OWED_TO_REPORTERS:
             draft.settle(lambda other, gone=one: other is gone, state=State.CANCELLED, reminders=())  # type: ignore[misc]
     counted = {one.step for one in case.deadlines if one.kind is Kind.STEP and one.state is not State.CANCELLED}
     known = counted | set(case.steps_done) | {Step.DISPATCH}

@@ -18,6 +18,7 @@ from services.router.rules.policy_parts import (
     FanOut,
     Feedback,
     Flag,
+    FollowUp,
     GradeRules,
     Implied,
     MonthlyReport,
@@ -81,6 +82,7 @@ class Policy(Strict):
     second_report: SecondReport
     remind_at: Annotated[tuple[Fraction, ...], Field(max_length=4)]
     feedback: Feedback
+    follow_up: FollowUp | None = None
     monthly_report: MonthlyReport | None = None
 
     @model_validator(mode="after")
@@ -128,6 +130,7 @@ class Policy(Strict):
         named |= {f"situations.{code}.grade": rule.grade for code, rule in self.situations.items()}
         named |= {f"situations.{code}.raised.to": rule.raised.to for code, rule in self.situations.items() if rule.raised}
         named |= {f"categories.{code}.grade": rule.grade for code, rule in self.categories.items()}
+        named |= {f"follow_up.every.{band}": band for band in (self.follow_up.every if self.follow_up else {})}
         for number, shift in enumerate(self.shifts):
             named |= {f"shifts.{number}.grades.{band}": band for band in shift.grades}
         for where, name in named.items():
@@ -253,6 +256,11 @@ class Policy(Strict):
         """Which rungs are told when a case opens in a shift."""
         own = _of_shift(self, shift, band)
         return self.grades[band].fan_out if own is None or own.fan_out is None else own.fan_out
+
+    def visits_every(self, band: str) -> str | None:
+        """How often the child of a closed case of this grade is visited."""
+        every = self.follow_up.every if self.follow_up else {}
+        return every.get(band) or every.get(self.severity(band))
 
     def due(self, start: datetime, duration: timedelta, band: str, zone: str, calendar: WorkCalendar) -> Due:
         """When a window of this grade that starts at `start` is over."""

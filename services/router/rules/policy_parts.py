@@ -6,12 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from libs.terms import Grade, Situation, Step, Tier
+from libs.terms import CloseResult, Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, WorkCalendar
 from services.router.rules.policy_values import Band, ClockTime, Duration, Period, PositiveDuration, Role, Source, Strict, Text
 
-NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED})
-"""Steps whose time is not a step deadline: acknowledging has a window per rung, the others are conditions of closing."""
+NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED, Step.REPORTER_PROCEDURE, Step.VISIT})
+"""Steps whose time a grade does not give: acknowledging has a window per rung, `feedback` and `follow_up` have terms of their own."""
 
 
 class FanOut(StrEnum):
@@ -76,7 +76,7 @@ class GradeRules(Strict):
     def _steps_with_deadlines(self) -> Self:
         for step in self.steps:
             if step in NO_DEADLINE_STEPS:
-                msg = f"{step} has no step deadline: give ack_windows for acknowledging; the others are conditions of closing"
+                msg = f"{step} has no step deadline: ack_windows, feedback and follow_up give the others their time"
                 raise ValueError(msg)
         if not self.ack_windows or any(window <= timedelta() for window in self.ack_windows.values()):
             msg = "every acknowledge window must be longer than nothing"
@@ -229,6 +229,18 @@ class Feedback(Strict):
 
     procedural: Period
     substantive: Period
+    src: Source
+
+
+class FollowUp(Strict):
+    """Visits after closing (回访): how often by grade, for how long, and after which results.
+
+    `every` names the policy's grades, or I–IV; a grade that is not named is not visited. Nobody counts working days for a child at home.
+    """
+
+    every: Annotated[dict[Band, Period], Field(min_length=1)]
+    during: Period
+    results: Annotated[tuple[CloseResult, ...], Field(min_length=1)]
     src: Source
 
 

@@ -34,8 +34,8 @@ def format_duration(value: timedelta) -> str:
 
 _DurationText = WithJsonSchema({"type": "string", "pattern": f"^{_ISO_DURATION.pattern}$", "examples": ["PT10M", "P15D"]})
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _DurationText]
-Period = Annotated[str, StringConstraints(pattern=r"^P\d+[DWMY]$|^PT\d+[HM]$")]
-"""A span named by law in months or years, shown and recorded but not counted."""
+Period = Annotated[str, StringConstraints(pattern=r"^P[1-9]\d{0,3}[DWMY]$|^PT[1-9]\d{0,3}[HM]$")]
+"""A span of wall time by the calendar of the place; a law names months and years."""
 Source = Annotated[str, StringConstraints(min_length=2, max_length=200)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 

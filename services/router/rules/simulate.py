@@ -180,7 +180,9 @@ def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai
 
 
 def _next(state: CaseState) -> datetime | None:
-    return min((one.wakes_at for one in state.deadlines if one.armed and one.kind is not Kind.REVIEW), default=None)
+    """When something happens again; None once there is nothing but the weekly review of a forgotten case."""
+    armed = [one for one in state.deadlines if one.armed]
+    return min(one.wakes_at for one in armed) if any(one.kind is not Kind.REVIEW for one in armed) else None
 
 
 def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: str) -> Iterator[Line]:

@@ -238,6 +238,7 @@ class Pages:
             police_missing=Step.POLICE_LINKED in missing,
             missing=missing,
             may_act=assigned is not None or manages,
+            may_visit=any(post.post_id == case.owner_post_id for post in held),
             acts=_possible(case, who, assigned, manages=manages, holds_post=on_route),
             may_read_reports=may(who, "report.read", case.division_code),
             steps=[(step, labels.label(step)) for step in REPORTABLE_STEPS],
