@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
+from deploy.cli_policy import holidays
 from libs.i18n import gettext as _
 from libs.settings import SettingsError
 
 app = typer.Typer(no_args_is_help=True, help=_("The response rules: check files, see what they would do."))
+app.add_typer(holidays.app, name="holidays")
 STANDARD_ZONE = "Asia/Shanghai"
 
 
@@ -158,10 +160,9 @@ def _desk() -> Any:
     from libs.crypto import KeyRing
     from libs.directory.read import Directory
     from services.router.handlers.desk import Desk
-    from services.router.rules.policy_files import load_calendar
 
     keyring = KeyRing.parse(KeyRing.generate())  # nothing sealed is read
-    return Desk(Directory.under(keyring), _book(), load_calendar(), SystemClock())
+    return Desk(Directory.under(keyring), _book(), holidays.router_calendar(), SystemClock())
 
 
 async def _asked(question: Any) -> dict[str, Any]:
@@ -190,7 +191,6 @@ def _assumed(question: Any) -> dict[str, Any]:
     from services.router.handlers.policies import band_asked, hypothetical
     from services.router.rules.grading import grade
     from services.router.rules.machine import facts_of
-    from services.router.rules.policy_files import load_calendar
     from services.router.rules.simulate import assumed_route
     from services.router.rules.simulate import simulate as run
 
@@ -203,7 +203,7 @@ def _assumed(question: Any) -> dict[str, Any]:
     route = assumed_route(policy, question.division_code)
     locale = current_locale()
     given = band_asked(question, policy) or grade(facts_of(report), policy).band
-    lines = run(report, route, policy, load_calendar(), at_grade=given, locale=locale, replies=question.replies)
+    lines = run(report, route, policy, holidays.router_calendar(), at_grade=given, locale=locale, replies=question.replies)
     return _answer(policy, given, lines)
 
 

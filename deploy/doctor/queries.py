@@ -38,6 +38,8 @@ SELECT (SELECT count(*) FROM router.cases AS one JOIN router.deadlines AS deadli
             WHERE one.status <> 'closed' AND deadline.fired_at < deadline.due_at)
            + (SELECT count(*) FROM missed WHERE fired_at < due_at) AS early,
        (SELECT count(*) - count(DISTINCT deadline_id) FROM missed) AS twice,
+       (SELECT count(*) FROM router.cases AS one JOIN router.deadlines AS deadline USING (case_id)
+            WHERE one.status <> 'closed' AND deadline.state = 'armed' AND deadline.provisional) AS provisional,
        (SELECT count(*) FROM missed WHERE late_s > 1) AS late,
        (SELECT coalesce(max(late_s), 0) FROM missed) AS late_s_max
 """

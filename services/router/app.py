@@ -15,7 +15,9 @@ async def build(context: Context) -> Service:
     settings = load(RouterSettings, **context.given.get("router", {}))
     try:
         book = policy_files.load_book([settings.policies_dir] if settings.policies_dir else [])
-        calendar = policy_files.load_calendar(settings.calendar_file) if settings.calendar_file else policy_files.load_calendar()
+        if settings.calendar_file is not None and not settings.calendar_file.exists():
+            raise SettingsError(f"TOCSIN_ROUTER_CALENDAR_FILE: there is no {settings.calendar_file}; tocsin policy holidays add makes it")
+        calendar = policy_files.load_calendar(settings.calendar_in(context.settings.var_dir))
     except policy_files.PolicyFileError as error:
         raise SettingsError(f"TOCSIN_ROUTER_POLICIES_DIR: {error}") from None
     directory = Directory(BlindIndex(context.keyring, PHONE_INDEX), Sealer(context.keyring))

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.router.rules.calendar import Notice, WorkCalendar
 from services.router.rules.policy import Policy
 
 FOLDER = Path(__file__).parents[1] / "policies"
+CALENDAR = FOLDER / "calendar" / "cn.yaml"
+_SATURDAY = 5
 POLICY_FILE_BYTES_MAX = 1_000_000
 EXTENDS_MAX = 5
 STANDARD_ZONE = "Asia/Shanghai"
@@ -80,28 +82,68 @@ def load_book(folders: Iterable[Path] = ()) -> PolicyBook:
     return book
 
 
-class _Year(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Year(BaseModel):
+    """The State Council's notice of a year: days off beside Saturdays and Sundays, and weekend days that are worked to make up."""
 
-    src: str
-    holidays: tuple[date, ...]
-    worked: tuple[date, ...] = ()
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    src: Annotated[str, Field(min_length=2, max_length=200)]
+    holidays: Annotated[tuple[date, ...], Field(max_length=120)]
+    worked: Annotated[tuple[date, ...], Field(max_length=60)] = ()
+
+    @staticmethod
+    def of(year: int, values: Mapping[str, Any]) -> "Year":
+        """Checked; `ValueError` with the first thing that is wrong."""
+        try:
+            return _Notices.model_validate({"notices": {year: values}}).notices[year]
+        except ValidationError as error:
+            raise ValueError(_plain(error.errors()[0])) from None
 
 
 class _Notices(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    notices: dict[int, _Year] = {}
+    notices: dict[int, Year] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for year, notice in self.notices.items():
+            if not notice.holidays:
+                raise ValueError(f"notices.{year}.holidays: a year without a day off is none")
+            if strange := [day for day in (*notice.holidays, *notice.worked) if day.year != year]:
+                raise ValueError(f"notices.{year}: {strange[0]} lies in another year")
+            if both := set(notice.holidays) & set(notice.worked):
+                raise ValueError(f"notices.{year}: {min(both)} is both off and worked")
+            if weekdays := [day for day in notice.worked if day.weekday() < _SATURDAY]:
+                raise ValueError(f"notices.{year}.worked: {weekdays[0]} is no Saturday or Sunday, so it is worked anyway")
+        return self
 
 
-def load_calendar(path: Path = FOLDER / "calendar" / "cn.yaml") -> WorkCalendar:
-    """The working calendar with the notices that an administrator has added."""
+def load_notices(path: Path) -> dict[int, Year]:
+    """The notices in a file; none where there is no file."""
+    if not path.exists():
+        return {}
     document, root = _read(path)
     try:
-        years = _Notices.model_validate(document).notices
+        return _Notices.model_validate(document).notices
     except ValidationError as error:
-        reasons = [f"{path.name}:{_line(root, one['loc'])}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
+        reasons = [f"{path.name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
+
+
+def save_notices(path: Path, notices: Mapping[int, Year]) -> None:
+    """Writes the notices, all at once: whoever reads meanwhile reads the old ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = {"notices": {year: notice.model_dump(mode="json") for year, notice in sorted(notices.items())}}
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    fresh.replace(path)
+
+
+def load_calendar(path: Path | None = None) -> WorkCalendar:
+    """The working calendar with the notices that came with this version and those that an administrator has added, which win."""
+    added = load_notices(path) if path is not None else {}
+    years = load_notices(CALENDAR) | added
     return WorkCalendar({year: Notice(frozenset(notice.holidays), frozenset(notice.worked)) for year, notice in years.items()})
 
 

@@ -1,5 +1,6 @@
 """`tocsin policy` as somebody at a terminal meets it."""
 
+from datetime import date
 from pathlib import Path
 
 import orjson
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from deploy.cli_policy import app
 from libs.settings import SettingsError
-from services.router.rules.policy_files import FOLDER
+from services.router.rules.policy_files import FOLDER, load_calendar, load_notices
 
 AT = ("--at", "2026-03-04T10:00:00+08:00", "--assume")
 
@@ -118,3 +119,50 @@ def test_an_impossible_answer_is_named(answer: str, why: str) -> None:
     assert isinstance(found.exception, SettingsError)
     assert str(found.exception).startswith("--answer: ")
     assert why in str(found.exception)
+
+
+def test_an_administrator_adds_the_notice_of_a_year(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config" / "holidays.yaml"
+    monkeypatch.setenv("TOCSIN_ROUTER_CALENDAR_FILE", str(path))
+    # Spring Festival of 2099 is on 21 January by the statute; the notice is made up.
+    before = orjson.loads(run("holidays", "list", "--json").stdout)
+    assert (before["file"], [year for year in before["years"] if year["source"]]) == (str(path), [])
+    found = run("holidays", "add", "2099", "--off", "01-01,2099-01-20..01-27", "--worked", "01-18", "--src", "国办发明电〔2098〕1号")
+    assert found.exit_code == 0, found.output
+    calendar = load_calendar(path)
+    assert not calendar.is_provisional(2099)
+    assert [calendar.is_working(date(2099, 1, day)) for day in (16, 17, 18, 19, 20, 27, 28)] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    (added,) = [year for year in orjson.loads(run("holidays", "list", "--json").stdout)["years"] if year["source"]]
+    assert (added["known"], added["source"], added["worked"]) == (True, "国办发明电〔2098〕1号", ["2099-01-18"])
+    again = run("holidays", "add", "2099", "--off", "01-01", "--src", "again")
+    assert "--replace" in str(again.exception)
+    assert run("holidays", "add", "2099", "--off", "01-01", "--src", "again", "--replace").exit_code == 0
+    assert load_notices(path)[2099].worked == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--off", "02-30"), "--off: 02-30 is not a day"),
+        (("--off", "02-05..02-01"), "--off: 02-05..02-01 ends before it begins"),
+        (("--off", "2098-12-31"), "2098-12-31 lies in another year"),
+        (("--off", ""), "a year without a day off is none"),
+        (("--off", "01-01", "--worked", "01-05"), "2099-01-05 is no Saturday or Sunday"),
+        (("--off", "01-03", "--worked", "01-03"), "2099-01-03 is both off and worked"),
+    ],
+)
+def test_a_notice_that_cannot_be_is_refused_and_nothing_is_written(tmp_path: Path, monkeypatch, arguments, complaint) -> None:
+    path = tmp_path / "holidays.yaml"
+    monkeypatch.setenv("TOCSIN_ROUTER_CALENDAR_FILE", str(path))
+    found = run("holidays", "add", "2099", "--src", "notice", *arguments)
+    assert isinstance(found.exception, SettingsError)
+    assert complaint in str(found.exception)
+    assert not path.exists()
