@@ -196,6 +196,16 @@ async def test_nothing_waits_any_more(desk: Desk):
     assert await desk.events("officer.replied") == []
 
 
+async def test_where_more_have_to_acknowledge_the_others_are_still_waited_for(desk: Desk):
+    officer_id = await desk.officer(FIRST)
+    request = await alarm(desk, officer_id)
+    facts: dict[str, Any] = {"case_id": request.case_id, "grade": Grade.I, "division_code": PLACE}
+    await desk.tell(CaseAcknowledged(**facts, officer_id=uuid4(), via="workbench", wanted=1), request.case_id)
+    await desk.settle()
+    await desk.reply(await last_sid(desk), "1")
+    assert [event["action"] for event in await desk.events("officer.replied")] == ["acknowledge"]
+
+
 async def test_asked_again_after_an_escalation_an_answer_counts_again(desk: Desk):
     officer_id = await desk.officer(FIRST)
     request = await alarm(desk, officer_id)

@@ -55,11 +55,15 @@ class CaseAssigned(CaseEvent):
 
 @event("router", "case.acknowledged")
 class CaseAcknowledged(CaseEvent):
-    """An officer took the case and is its owner; `joins`: a further one, where the policy wants several, and the owner stays."""
+    """An officer took the case and is its owner; `joins`: a further one, where the policy wants several, and the owner stays.
+
+    `wanted`: how many more have to acknowledge, so that the others are still waited for.
+    """
 
     via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
     late: bool = False
     joins: bool = False
+    wanted: int = 0
 
 
 @event("router", "case.declined")

@@ -36,6 +36,9 @@ async def take(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> bool:
                 if subject.purpose in ASKS_FOR_ANSWER:
                     key = (subject.officer_id, subject.case_id)
                     waiting[key] = Waiting(*key, subject.code, subject.notification_id, event.time)
+            case CaseAcknowledged(case_id=case_id, officer_id=UUID() as officer_id, wanted=wanted) if wanted:
+                answered.add((officer_id, case_id))
+                waiting.pop((officer_id, case_id), None)
             case CaseAcknowledged(case_id=case_id) | CaseClosed(case_id=case_id):
                 answered_cases.add(case_id)
                 waiting = {key: one for key, one in waiting.items() if one.case_id != case_id}

@@ -73,8 +73,9 @@ def _join(state: CaseState, assignment: Assignment, moment: Moment, via: Via) ->
     if not quorum_missing(state, draft.rules.quorum):
         raise AlreadyTaken
     taken = draft.answer(assignment, Answered.ACKNOWLEDGED)
-    draft.say(CaseAcknowledged, at=taken, via=via, joins=True)
-    if not quorum_missing(draft.case, draft.rules.quorum):
+    wanted = quorum_missing(draft.case, draft.rules.quorum)
+    draft.say(CaseAcknowledged, at=taken, via=via, joins=True, wanted=wanted)
+    if not wanted:
         watch_quorum(draft)
         draft.case.supervise_left = 0
         _recall_others(draft, taken)
@@ -282,9 +283,10 @@ def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
     draft.settle(lambda one: one.armed and one.kind is Kind.ACKNOWLEDGE, state=State.MET, done_at=now, reminders=())
     draft.disarm(Kind.DEPUTY, Kind.SUPERVISE, Kind.REVIEW)
     case.supervise_left = 0
-    draft.say(CaseAcknowledged, at=taken, via=via, late=late)
+    wanted = quorum_missing(case, draft.rules.quorum) if case.status is Status.ACKNOWLEDGED else 0
+    draft.say(CaseAcknowledged, at=taken, via=via, late=late, wanted=wanted)
     after_acknowledging(draft, asked)
-    if not quorum_missing(case, draft.rules.quorum):
+    if not wanted:
         _recall_others(draft, taken)
     return taken
 
