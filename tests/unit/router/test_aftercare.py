@@ -32,9 +32,9 @@ def done(story: Story, name: str, *steps: Step) -> Story:
     return story
 
 
-def closed(result: CloseResult = CloseResult.CHILD_SAFE, at: float = 60, **fields: object) -> Story:
+def closed(result: CloseResult = CloseResult.CHILD_SAFE, at: float = 60) -> Story:
     """Lan took the case, went there, and closed it, an hour after the report."""
-    story = Story(report(GRADE_II, police_reported=True, **fields)).until(5)
+    story = Story(report(GRADE_II, police_reported=True)).until(5)
     story.take(acts.acknowledge(story.case, person("Lan"), story.moment, "sms_reply"))
     done(story.until(at), "Lan", Step.ON_SITE)
     story.take(acts.close(story.case, person("Lan"), result, story.moment))
