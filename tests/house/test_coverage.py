@@ -9,6 +9,7 @@ SHORT = {
     "presets": "tests/unit/router/test_presets.py",
     "recipients": "tests/unit/router/test_recipients.py",
     "policies": "tests/unit/router/test_policies.py",
+    "aftercare": "tests/unit/router/test_aftercare.py",
     "stories": "tests/e2e/test_stories.py",
 }
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if re.match(r"\| [ZXGFM]\d\d ", line)]
