@@ -63,7 +63,7 @@ async def test_the_life_of_a_case_through_the_interface(world: World) -> None:
         assert (await world.act(case, "steps", officer, step=step["field"])).status_code == 200
     closed = await world.act(case, "close", officer, result="child_safe")
     assert (closed.json()["status"], closed.json()["result"]) == ("closed", "child_safe")
-    assert not [one for one in closed.json()["deadlines"] if one["state"] == "armed"]
+    assert [one["kind"] for one in closed.json()["deadlines"] if one["state"] == "armed"] == ["visit"]
     again = await world.act(case, "decline", officer, reason="other")
     assert problem(again)[:2] == (409, "/problems/case_closed")
 
