@@ -7,7 +7,7 @@ from libs.db import TRANSIENT, Database
 from libs.jobs import at_intervals
 from libs.log import get_logger
 from libs.service import Job, Tick
-from services.router.handlers import figures, sweep
+from services.router.handlers import figures, monthly, sweep
 from services.router.handlers.desk import Desk
 from services.router.store import cases as store
 
@@ -23,6 +23,7 @@ def jobs(desk: Desk, database: Database, batch: int) -> tuple[Job, ...]:
     return (
         sweeper(desk, database, batch),
         at_intervals("router-figures", figures.EVERY_S, desk.clock, partial(figures.count, desk, database)),
+        at_intervals("router-monthly-reports", monthly.EVERY_S, desk.clock, partial(monthly.remind, desk, database)),
     )
 
 

@@ -5,11 +5,11 @@ open cases, however many deadlines each of them has. There are no foreign keys b
 case with its rows in one transaction, and each check would cost as much as the row.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, SmallInteger, String, Uuid, text
+from sqlalchemy import Boolean, Column, Date, DateTime, Index, Integer, MetaData, SmallInteger, String, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -85,6 +85,19 @@ class CaseRow(RouterTable, table=True):
     overdue_since: datetime | None = _maybe_time()
     wakes_at: datetime | None = _maybe_time()
     changed_at: datetime = _time()
+
+
+class MonthlyReportRow(RouterTable, table=True):
+    """A place was told that its report of a month (its first day) is due on `day`, to the role `receiver`."""
+
+    __tablename__ = "monthly_reports"
+
+    division_code: str = Field(sa_column=Column(String(15, collation="C"), primary_key=True))
+    month: date = Field(sa_column=Column(Date, primary_key=True))
+    day: date = Field(sa_column=Column(Date, nullable=False))
+    receiver: str = _code(40)
+    policy: str = _code(60)
+    told_at: datetime = _time()
 
 
 class CaseReportRow(RouterTable, table=True):

@@ -23,6 +23,7 @@ from libs.events.catalogue.router import (
     CaseSupervised,
     DeadlineMissed,
     DeadlineReminded,
+    MonthlyReportDue,
     NotificationRequested,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "DeadlineMissed",
     "DeadlineReminded",
     "DirectoryChanged",
+    "MonthlyReportDue",
     "NotificationDelivered",
     "NotificationFailed",
     "NotificationRequested",

@@ -1,6 +1,6 @@
 """Events of the router, all keyed by case_id."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -167,3 +167,15 @@ class NotificationRequested(CaseEvent):
     step: Step | None = None
     deadline_at: datetime | None = None
     critical: bool = False
+
+
+@event("router", "monthly_report.due")
+class MonthlyReportDue(EventData):
+    """A place has to report its work of a month (its first day), on `day`, to the post of role `receiver`; told once for each month."""
+
+    division_code: str
+    month: date
+    day: date
+    receiver: str
+    policy_id: str
+    policy_version: int

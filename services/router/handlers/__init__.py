@@ -5,5 +5,6 @@
 - `sweep`     what time brings
 - `acting`    what people do
 - `views`     what people read
+- `monthly`   telling places that their monthly report is due
 - `policies`  what a policy would do: preview and simulation
 """

@@ -2,5 +2,6 @@
 
 - `cases`    locking, loading and saving cases with their deadlines and assignments; which report belongs to which case
 - `lists`    what boards and lists show
+- `monthly`  who was told that a monthly report is due
 - `columns`  how the values of a case are laid out in columns
 """

@@ -18,7 +18,7 @@ from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier, l
 from libs.web import identity, templates
 from libs.web.sse import EventStream, Message
 from libs.web.visit import wants_html
-from services.router.handlers import acting, views, words
+from services.router.handlers import acting, monthly, views, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.views import View
 from services.router.rules.acts import REPORTABLE_STEPS, RegradeReason, missing_to_close
@@ -149,11 +149,13 @@ class Pages:
         async with self._database.connection() as connection:
             found = await views.board(self._desk, connection, filters.wanted(who))
             counts = await lists.counts(connection, who.division_code)
+            reports_due = await monthly.shown(self._desk, connection, who.division_code)
         return templates.render(
             request,
             "router/board.html",
             views=found,
             counts=counts,
+            reports_due=reports_due,
             figures=[(name, _(text)) for name, text in FIGURES.items()],
             filters=filters,
             grades=[("", _("all")), *((grade, labels.label(grade)) for grade in Grade)],
