@@ -183,7 +183,7 @@ async def test_from_on_site_to_closed_with_an_answer_to_the_reporter(world: Worl
     await world.settle()
     closed = await world.case_of(case)
     assert closed["status"] == "closed"
-    assert not [d for d in closed["deadlines"] if d["state"] == "armed"]
+    assert [d["kind"] for d in closed["deadlines"] if d["state"] == "armed"] == ["visit"]  # nothing else is waited for
     status = await world.http.get(f"/v1/reports/{case['receipt']}")
     assert status.json()["state"] == "closed"
 
