@@ -1,23 +1,19 @@
 """When a window is over: wall time, working days, or office hours, in the division's zone (DESIGN section 7, "Clocks")."""
 
 import re
-from bisect import bisect_left
 from calendar import monthrange
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from holidays.countries.china import China
-from holidays.holiday_base import HolidayBase
+from libs.workdays import Notice, WorkCalendar
+
+__all__ = ["ClockKind", "Due", "Notice", "OfficeHours", "WorkCalendar", "due", "period_end"]
 
 _DAY = timedelta(days=1)
 _PERIOD = re.compile(r"P(\d+)([DWMY])|PT(\d+)([HM])")
-_FIRST_YEAR = 2020
-YEARS_AHEAD_MAX = 40
-"""How far a calendar is laid out: a window beyond that is a mistake in a policy."""
 
 
 class ClockKind(StrEnum):
@@ -29,14 +25,6 @@ class ClockKind(StrEnum):
     """Only working days, 24 h each, make-up workdays included."""
     OFFICE = "office"
     """Only the policy's office hours of working days."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What the State Council's yearly notice says: days off beside weekends, and weekend days that are worked."""
-
-    off: frozenset[date] = frozenset()
-    work: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,56 +50,6 @@ class OfficeHours:
 
 
 WHOLE_DAY = OfficeHours(((timedelta(), _DAY),))
-
-
-class WorkCalendar:
-    """The statutory calendar of China: weekends, holidays, and the weekend days that make up for them.
-
-    The `holidays` library knows the State Council's notices up to some year; `notices` adds those that came out since. A year
-    without a notice is provisional: the law's own holidays count, swaps are not known yet.
-    """
-
-    def __init__(self, notices: Mapping[int, Notice] | None = None) -> None:
-        self._notices = dict(notices or {})
-        self._law: HolidayBase = China(years=_FIRST_YEAR)  # type: ignore[no-untyped-call]
-        self._last_known_year = max(self._law.special_public_holidays)
-        self._ordinals: list[int] = []
-        self._until = date(_FIRST_YEAR, 1, 1)
-
-    def is_working(self, day: date) -> bool:
-        """Whether people work on `day`."""
-        notice = self._notices.get(day.year)
-        if notice is None:
-            return bool(self._law.is_working_day(day))
-        if day in notice.work:
-            return True
-        return day not in notice.off and day.weekday() < 5
-
-    def is_provisional(self, year: int) -> bool:
-        """Whether the year's notice is not known, so that its days may still move."""
-        return year > self._last_known_year and year not in self._notices
-
-    def index(self, day: date) -> int:
-        """How many working days lie before `day`, since the beginning of the calendar."""
-        self._lay_out(day)
-        return bisect_left(self._ordinals, day.toordinal())
-
-    def day(self, index: int) -> date:
-        """The working day of that index."""
-        while len(self._ordinals) <= index:
-            self._lay_out(self._until)
-        return date.fromordinal(self._ordinals[index])
-
-    def _lay_out(self, until: date) -> None:
-        while self._until <= until:
-            if self._until.year > _FIRST_YEAR + YEARS_AHEAD_MAX:
-                msg = f"{until} lies beyond the calendar"
-                raise ValueError(msg)
-            year = self._until.year
-            while self._until.year == year:
-                if self.is_working(self._until):
-                    self._ordinals.append(self._until.toordinal())
-                self._until += _DAY
 
 
 @dataclass(frozen=True, slots=True)

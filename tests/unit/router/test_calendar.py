@@ -93,6 +93,13 @@ def test_an_administrator_can_add_the_notice_of_a_year() -> None:
     assert found == Due(at("2027-01-05 12:00").astimezone(UTC))
 
 
+def test_days_off_around_a_holiday_count_with_it_and_plain_weekends_do_not() -> None:
+    # The Spring Festival of 2026 is off from Sunday 15 to Monday 23 February; the Saturdays before and after are worked for it.
+    off = [day for day in range(1, 29) if CALENDAR.is_holiday(date(2026, 2, day))]
+    assert off == list(range(15, 24))
+    assert not CALENDAR.is_working(date(2026, 2, 1))
+
+
 @pytest.mark.parametrize("spans", [(), ((time(12), time(9)),), ((time(9), time(12)), (time(11), time(13)))])
 def test_office_hours_that_make_no_sense_are_refused(spans) -> None:
     with pytest.raises(ValueError, match="office hours"):
