@@ -31,16 +31,20 @@ class Division:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An officer on a post. Reachable: the officer is active and has at least one enabled contact."""
+    """An officer on a post. Reachable: the officer is active and has at least one enabled contact.
+
+    `on_duty`: by the roster (libs.directory.duty); where it has nobody on duty, everybody is. Who is not is asked last.
+    """
 
     officer_id: UUID
     rank: Rank
     reachable: bool
+    on_duty: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A role at a division, e.g. 儿童主任 of 南园社区. Holders: primary first, then deputies. `order`: whom to ask first at a division."""
+    """A role at a division, e.g. 儿童主任 of 南园社区. Holders: in the order to ask them. `order`: whom to ask first at a division."""
 
     post_id: UUID
     division_code: str

@@ -1,21 +1,28 @@
 """The read model: what the rooms ask the directory, in a handful of indexed lookups, remembered per directory version.
 
 Nothing here depends on the time: who is on duty changes by a change of the directory (its `roster` job), which bumps the version.
+Only `route_at`, for simulations of another time, asks the rosters themselves.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Tx
 from libs.directory import sql
+from libs.directory.duty import Held, Leave, Override, Plan, Shift, on_duty
 from libs.directory.model import Contact, Division, Holder, Officer, Post, Route, ancestor_codes
 from libs.directory.phones import normalise_phone
 from libs.directory.roles import DISPATCH_DESK
 from libs.directory.search import search as search_divisions
 from libs.terms import Tier
+
+if TYPE_CHECKING:
+    from libs.workdays import WorkCalendar
 
 ROUTES_REMEMBERED_MAX = 20_000
 """Some 2 kB each; the communities of a big city are 3,000, the country's 620,000."""
@@ -56,6 +63,14 @@ class Directory:
             while len(self._routes) > ROUTES_REMEMBERED_MAX:
                 self._routes.popitem(last=False)
         return route
+
+    async def route_at(self, tx: Tx, division_code: str, at: datetime, calendar: "WorkCalendar") -> Route | None:
+        """Who could answer for a place at another time: holders, rosters and leave as they are planned now. Not remembered."""
+        route = await self.route(tx, division_code)
+        if route is None:
+            return None
+        plans = await plans_of(tx, [post.post_id for post in route.posts], at)
+        return replace(route, posts=tuple(_at(post, plans[post.post_id], at, calendar) for post in route.posts))
 
     async def division(self, tx: Tx, code: str) -> Division | None:
         """The place of that code."""
@@ -136,7 +151,7 @@ def with_holders(rows: Iterable[Any]) -> list[Post]:
     for row in rows:
         _, holders = gathered.setdefault(row["post_id"], (row, []))
         if row["officer_id"] is not None:
-            holders.append(Holder(row["officer_id"], row["rank"], row["reachable"]))
+            holders.append(Holder(row["officer_id"], row["rank"], row["reachable"], row["on_duty"]))
     return [
         Post(
             post_id=row["post_id"],
@@ -150,6 +165,49 @@ def with_holders(rows: Iterable[Any]) -> list[Post]:
         )
         for row, holders in gathered.values()
     ]
+
+
+async def plans_of(tx: Tx, post_ids: Sequence[UUID], since: datetime) -> dict[UUID, Plan]:
+    """What decides who is on duty for each of the posts, as of now; spans that ended before `since` are left out."""
+    ids = list(post_ids)
+    zones = {row["post_id"]: row["zone"] for row in await tx.fetch(sql.DUTY_ZONES, ids, timeout=LOOKUP_TIMEOUT_S)}
+    holders: dict[UUID, list[Held]] = {}
+    for row in await tx.fetch(sql.DUTY_HOLDERS, ids, timeout=LOOKUP_TIMEOUT_S):
+        held = Held(row["officer_id"], row["rank"], row["valid_from"], row["valid_to"], row["reachable"])
+        holders.setdefault(row["post_id"], []).append(held)
+    shifts = {
+        row["post_id"]: tuple(Shift.from_json(shift) for shift in row["shifts"])
+        for row in await tx.fetch(sql.DUTY_ROSTERS, ids, timeout=LOOKUP_TIMEOUT_S)
+    }
+    overrides: dict[UUID, list[Override]] = {}
+    for row in await tx.fetch(sql.DUTY_OVERRIDES, ids, since, timeout=LOOKUP_TIMEOUT_S):
+        one = Override(row["override_id"], row["officer_id"], row["starts_at"], row["ends_at"], row["given_by"])
+        overrides.setdefault(row["post_id"], []).append(one)
+    officers = list({held.officer_id for several in holders.values() for held in several})
+    rows = await tx.fetch(sql.DUTY_LEAVES, officers, since, timeout=LOOKUP_TIMEOUT_S)
+    leaves = [Leave(row["leave_id"], row["officer_id"], row["starts_at"], row["ends_at"]) for row in rows]
+    return {
+        post_id: Plan(
+            zone,
+            tuple(holders.get(post_id, ())),
+            shifts.get(post_id, ()),
+            tuple(overrides.get(post_id, ())),
+            tuple(leave for leave in leaves if any(held.officer_id == leave.officer_id for held in holders.get(post_id, ()))),
+        )
+        for post_id, zone in zones.items()
+    }
+
+
+def _at(post: Post, plan: Plan, at: datetime, calendar: "WorkCalendar") -> Post:
+    """The post with those who would hold it at `at`, in the order to ask them."""
+    ranks = {(held.officer_id): held for held in sorted(plan.holders, key=lambda held: held.starts_at) if held.starts_at <= at}
+    return replace(
+        post,
+        holders=tuple(
+            Holder(duty.officer_id, ranks[duty.officer_id].rank, ranks[duty.officer_id].reachable, duty.on_duty)
+            for duty in on_duty(plan, at, calendar)
+        ),
+    )
 
 
 def contact_aad(contact_id: UUID) -> str:

@@ -49,19 +49,45 @@ REACHABLE = """
 
 _POSTS = f"""
 SELECT p.post_id, p.division_code, p.role, p.tier, p.title_zh, p.title_en, p.position,
-       h.officer_id, h.rank, coalesce({REACHABLE}, false) AS reachable
+       h.officer_id, h.rank, h.on_duty, coalesce({REACHABLE}, false) AS reachable
 FROM directory.posts p
 LEFT JOIN directory.holdings h ON h.post_id = p.post_id AND h.state = 'current'
 LEFT JOIN directory.officers o ON o.officer_id = h.officer_id
 """
 
 _IN_ORDER = """
-ORDER BY length(p.division_code) DESC, p.division_code, p.position, p.role, p.post_id, h.rank = 'deputy', h.valid_from, h.officer_id
+ORDER BY length(p.division_code) DESC, p.division_code, p.position, p.role, p.post_id,
+         h.duty, h.rank = 'deputy', h.valid_from, h.officer_id
 """
+"""`duty` is what the roster job found (libs.directory.duty); 0 for all where there is neither a roster nor a leave."""
 
 POSTS_AT = f"{_POSTS} WHERE p.division_code = ANY($1::text[]) {_IN_ORDER}"
 
 POSTS_BY_ID = f"{_POSTS} WHERE p.post_id = ANY($1::uuid[]) {_IN_ORDER}"
+
+DUTY_ZONES = """
+SELECT p.post_id, d.zone FROM directory.posts p JOIN directory.divisions d ON d.code = p.division_code WHERE p.post_id = ANY($1::uuid[])
+"""
+
+DUTY_HOLDERS = f"""
+SELECT h.post_id, h.officer_id, h.rank, h.valid_from, h.valid_to, {REACHABLE} AS reachable
+FROM directory.holdings h JOIN directory.officers o USING (officer_id)
+WHERE h.post_id = ANY($1::uuid[]) AND h.state <> 'ended'
+ORDER BY h.valid_from, h.holding_id
+"""
+
+DUTY_ROSTERS = "SELECT post_id, shifts FROM directory.rosters WHERE post_id = ANY($1::uuid[])"
+
+DUTY_OVERRIDES = """
+SELECT override_id, post_id, officer_id, starts_at, ends_at, given_by FROM directory.duty_overrides
+WHERE post_id = ANY($1::uuid[]) AND ends_at > $2
+ORDER BY created_at, override_id
+"""
+
+DUTY_LEAVES = """
+SELECT leave_id, officer_id, starts_at, ends_at FROM directory.leaves WHERE officer_id = ANY($1::uuid[]) AND ends_at > $2
+ORDER BY starts_at, leave_id
+"""
 
 DESKS = f"""
 WITH desks AS (

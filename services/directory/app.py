@@ -8,14 +8,18 @@ from libs.service import Context, Service
 from libs.settings import load
 from services.directory import jobs
 from services.directory.api import Api
+from services.directory.api.duty import DutyApi
+from services.directory.api.reachability import ReachabilityApi
 from services.directory.handlers.accounts import Passwords
-from services.directory.settings import DirectorySettings
+from services.directory.settings import DirectorySettings, calendar_of
 from services.directory.web import Pages
+from services.directory.web.duty import DutyPages
 
 
 async def build(context: Context) -> Service:
     """The directory: its API and pages, its roster, its broom."""
     settings = load(DirectorySettings, **context.given.get("directory", {}))
+    calendar = calendar_of(settings)
     database = await context.database("directory")
     blind = BlindIndex(context.keyring, PHONE_INDEX)
     sealer = Sealer(context.keyring)
@@ -25,9 +29,20 @@ async def build(context: Context) -> Service:
         name="directory",
         database=database,
         routers=(
-            Api(database, directory, blind, sealer, context.clock).router(),
-            Pages(database=database, directory=directory, blind=blind, sealer=sealer, passwords=passwords, clock=context.clock).router(),
+            Api(database, directory, blind=blind, sealer=sealer, clock=context.clock, calendar=calendar).router(),
+            DutyApi(database, context.clock, calendar).router(),
+            ReachabilityApi(database).router(),
+            DutyPages(database=database, directory=directory, clock=context.clock, calendar=calendar).router(),
+            Pages(
+                database=database,
+                directory=directory,
+                blind=blind,
+                sealer=sealer,
+                passwords=passwords,
+                clock=context.clock,
+                calendar=calendar,
+            ).router(),
         ),
-        jobs=jobs.jobs(database, context.clock),
+        jobs=jobs.jobs(database, context.clock, calendar),
         resources=(passwords,),
     )

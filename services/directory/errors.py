@@ -2,7 +2,8 @@
 
 TocsinError
 ├── Invalid
-│   └── RegisterInvalid   a register has wrong lines; nothing was imported
+│   ├── RegisterInvalid   a register has wrong lines; nothing was imported
+│   └── RosterInvalid     a roster file has wrong lines; nothing was imported
 ├── Unauthorised
 │   └── LoginFailed       name or password is wrong, or the account is not active: never told apart
 └── TooMany
@@ -19,7 +20,7 @@ from libs.i18n import gettext as _
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    """One wrong line of a register. `detail` names the way out, in the user's language."""
+    """One wrong line of a file. `detail` names the way out, in the user's language."""
 
     line: int
     code: str
@@ -33,6 +34,18 @@ class RegisterInvalid(Invalid):
         super().__init__(
             "register_invalid",
             _("The register has errors; nothing was imported."),
+            errors=[FieldError(f"line {line.line}", line.code, line.detail) for line in lines],
+        )
+        self.lines = tuple(lines)
+
+
+class RosterInvalid(Invalid):
+    """Nothing was imported: the roster file has wrong lines."""
+
+    def __init__(self, lines: Sequence[LineError]) -> None:
+        super().__init__(
+            "roster_invalid",
+            _("The roster has errors; nothing was imported."),
             errors=[FieldError(f"line {line.line}", line.code, line.detail) for line in lines],
         )
         self.lines = tuple(lines)

@@ -5,23 +5,26 @@ from functools import partial
 
 from libs.clock import Clock
 from libs.db import Database
+from libs.jobs import at_intervals
 from libs.service import Job, Tick
-from services.directory.handlers import accounts, people
+from libs.workdays import WorkCalendar
+from services.directory.handlers import accounts, people, reachability
 
 CLEAN_EVERY = timedelta(minutes=10)
 
 
-def jobs(database: Database, clock: Clock) -> tuple[Job, ...]:
+def jobs(database: Database, clock: Clock, calendar: WorkCalendar) -> tuple[Job, ...]:
     """The jobs; every replica may run them."""
     return (
-        Job("directory-roster", partial(_roster, database, clock)),
+        Job("directory-roster", partial(_roster, database, clock, calendar)),
+        at_intervals("directory-figures", reachability.EVERY_S, clock, partial(reachability.count, database)),
         Job("directory-clean", partial(_clean, database, clock), idle_s=CLEAN_EVERY.total_seconds()),
     )
 
 
-async def _roster(database: Database, clock: Clock) -> Tick:
+async def _roster(database: Database, clock: Clock, calendar: WorkCalendar) -> Tick:
     async with database.transaction() as tx:
-        return await people.keep_roster(tx, clock.now())
+        return await people.keep_roster(tx, calendar, clock.now())
 
 
 async def _clean(database: Database, clock: Clock) -> Tick:

@@ -77,6 +77,7 @@ class PostRow(DirectoryTable, table=True):
     __table_args__ = (
         UniqueConstraint("division_code", "role", "position", name="posts_place_role_position"),
         Index("posts_role", "role", "division_code"),
+        Index("posts_duty_next", "duty_next", postgresql_where="duty_next IS NOT NULL"),
     )
 
     post_id: UUID = Field(primary_key=True)
@@ -86,6 +87,10 @@ class PostRow(DirectoryTable, table=True):
     title_zh: str = _text()
     title_en: str = _text()
     position: int = Field(sa_column=Column(Integer, nullable=False))
+    duty_next: datetime | None = _maybe_time()
+    """When who is on duty may change next, by roster, override or leave; None: not by these."""
+    unstaffed_at: datetime | None = _maybe_time()
+    """When, within the week after it was last looked at, the roster first has nobody on duty; None: always somebody."""
 
 
 class OfficerRow(DirectoryTable, table=True):
@@ -126,7 +131,10 @@ _CURRENT = "state = 'current'"
 
 
 class HoldingRow(DirectoryTable, table=True):
-    """An officer on a post for a time. `state` says whether it counts now; the `roster` job moves it when its time comes."""
+    """An officer on a post for a time. `state` says whether it counts now; the `roster` job moves it when its time comes.
+
+    `duty` and `on_duty` are what libs.directory.duty finds for now: in which order to ask, and who is not on duty.
+    """
 
     __tablename__ = "holdings"
     __table_args__ = (
@@ -149,6 +157,56 @@ class HoldingRow(DirectoryTable, table=True):
     state: str = _text()
     valid_from: datetime = _time()
     valid_to: datetime | None = _maybe_time()
+    duty: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    on_duty: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="true"))
+
+
+class RosterRow(DirectoryTable, table=True):
+    """The shifts of a post, in the order in which they count (libs.directory.duty.Shift)."""
+
+    __tablename__ = "rosters"
+
+    post_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("directory.posts.post_id", name="rosters_post"), primary_key=True))
+    shifts: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    changed_at: datetime = _time()
+
+
+class OverrideRow(DirectoryTable, table=True):
+    """An officer on duty for a span instead of whom the roster has; `given_by` handed over to them. One taken back ends when it was."""
+
+    __tablename__ = "duty_overrides"
+    __table_args__ = (
+        CheckConstraint("ends_at >= starts_at", name="duty_overrides_period"),
+        Index("duty_overrides_post", "post_id", "ends_at"),
+    )
+
+    override_id: UUID = Field(primary_key=True)
+    post_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("directory.posts.post_id", name="duty_overrides_post_fk"), nullable=False))
+    officer_id: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("directory.officers.officer_id", name="duty_overrides_officer"), nullable=False)
+    )
+    given_by: UUID | None = Field(
+        default=None, sa_column=Column(Uuid, ForeignKey("directory.officers.officer_id", name="duty_overrides_giver"), nullable=True)
+    )
+    starts_at: datetime = _time()
+    ends_at: datetime = _time()
+    created_at: datetime = _time()
+
+
+class LeaveRow(DirectoryTable, table=True):
+    """A span in which an officer is away from every post. Why is nobody's business here."""
+
+    __tablename__ = "leaves"
+    __table_args__ = (
+        CheckConstraint("ends_at >= starts_at", name="leaves_period"),
+        Index("leaves_officer", "officer_id", "ends_at"),
+    )
+
+    leave_id: UUID = Field(primary_key=True)
+    officer_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("directory.officers.officer_id", name="leaves_officer_fk"), nullable=False))
+    starts_at: datetime = _time()
+    ends_at: datetime = _time()
+    created_at: datetime = _time()
 
 
 class AccountRow(DirectoryTable, table=True):

@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from libs.db import Tx
+from libs.errors import Conflict
 from libs.events import new_event, new_id, publish
 from libs.events.catalogue import DirectoryChanged
+from libs.i18n import gettext as _
 from services.directory.store import changes as store
 
 DIRECTORY_KEY = UUID("d1ec7000-0000-5000-8000-000000000001")
@@ -52,3 +54,14 @@ async def changed(
     data = DirectoryChanged(version=version, what=what, division_code=division_code, by=actor.account_id)
     await publish(tx, [new_event(data, key=DIRECTORY_KEY, time=now)])
     return version
+
+
+async def check_unchanged(tx: Tx, subject_id: object, seen: int | None) -> None:
+    """`Conflict` when somebody changed `subject_id` after version `seen` of the directory, which the one who writes now has looked at.
+
+    None writes whatever was there. The transaction must hold what it is about to change.
+    """
+    row = await store.last_change(tx, str(subject_id), seen) if seen is not None else None
+    if row is not None:
+        detail = _("%(who)s has changed this meanwhile. Look at it as it is now, then make your change again.", who=row["actor"])
+        raise Conflict("changed_meanwhile", detail)

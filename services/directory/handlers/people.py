@@ -16,8 +16,11 @@ from libs.errors import Conflict, Invalid, NotFound
 from libs.events import new_id
 from libs.i18n import gettext as _
 from libs.service import Tick
-from services.directory.handlers.changes import ROSTER, Actor, changed
+from libs.workdays import WorkCalendar
+from services.directory.handlers.changes import ROSTER, Actor, changed, check_unchanged
+from services.directory.handlers.order import refresh
 from services.directory.rules import check_title, post_id
+from services.directory.store import duty as duty_store
 from services.directory.store import people as store
 from services.directory.store.changes import hold_version
 
@@ -51,6 +54,15 @@ async def add_post(
     return made
 
 
+async def change_post(tx: Tx, post_id: UUID, *, title_zh: str, title_en: str, seen: int | None = None, now: datetime, actor: Actor) -> None:
+    """Gives a post other titles; its role, and with it its rung, stays."""
+    division_code = await _post_place(tx, post_id)
+    await check_unchanged(tx, post_id, seen)
+    titles = check_title(title_zh, "title_zh"), check_title(title_en, "title_en")
+    if await store.change_post(tx, post_id, *titles):
+        await changed(tx, actor, "post.changed", now, division_code=division_code, subject_id=post_id)
+
+
 async def add_officer(tx: Tx, directory: Directory, *, name: str, language: str, division_code: str, now: datetime, actor: Actor) -> UUID:
     """A new officer, active, without contacts or posts yet."""
     bare = check_title(name)
@@ -69,11 +81,13 @@ async def change_officer(
     name: str | None = None,
     language: str | None = None,
     active: bool | None = None,
+    seen: int | None = None,
     now: datetime,
     actor: Actor,
 ) -> None:
     """Renames, or takes out of or back into service: an officer who is not active is never told of a case. What is None stays."""
     row = await _officer(tx, officer_id)
+    await check_unchanged(tx, officer_id, seen)
     after = (
         row["name"] if name is None else check_title(name),
         row["language"] if language is None else language,
@@ -133,6 +147,8 @@ async def set_holder(
     rank: Rank,
     valid_from: datetime | None = None,
     valid_to: datetime | None = None,
+    seen: int | None = None,
+    calendar: WorkCalendar,
     now: datetime,
     actor: Actor,
 ) -> None:
@@ -142,6 +158,7 @@ async def set_holder(
     """
     await hold_version(tx)
     division_code = await _post_place(tx, post_id)
+    await check_unchanged(tx, post_id, seen)
     await _officer(tx, officer_id)
     start = max(valid_from or now, now)
     for field, at in (("valid_from", start), ("valid_to", valid_to)):
@@ -155,23 +172,28 @@ async def set_holder(
     await store.add_holding(
         tx, holding_id=new_id(), post_id=post_id, officer_id=officer_id, rank=rank, state=state, valid_from=start, valid_to=valid_to
     )
+    await refresh(tx, calendar, [post_id], now)
     details = {"officer_id": str(officer_id), "rank": rank, "from": start.isoformat(), "to": valid_to.isoformat() if valid_to else None}
     what = "holding.set" if state == "current" else "holding.planned"
     await changed(tx, actor, what, now, division_code=division_code, subject_id=post_id, details=details)
 
 
-async def end_holding(tx: Tx, *, post_id: UUID, officer_id: UUID, now: datetime, actor: Actor) -> None:
+async def end_holding(
+    tx: Tx, *, post_id: UUID, officer_id: UUID, seen: int | None = None, calendar: WorkCalendar, now: datetime, actor: Actor
+) -> None:
     """Takes an officer off a post, and what was planned for them there off the roster."""
     await hold_version(tx)
     division_code = await _post_place(tx, post_id)
+    await check_unchanged(tx, post_id, seen)
     if not await store.end_holding(tx, post_id, officer_id, now):
         raise NotFound("holding_not_found", _("The officer does not hold this post."))
+    await refresh(tx, calendar, [post_id], now)
     details = {"officer_id": str(officer_id)}
     await changed(tx, actor, "holding.ended", now, division_code=division_code, subject_id=post_id, details=details)
 
 
-async def keep_roster(tx: Tx, now: datetime) -> Tick:
-    """Begins and ends the holdings whose time has come: who is on duty changes here and nowhere else."""
+async def keep_roster(tx: Tx, calendar: WorkCalendar, now: datetime) -> Tick:
+    """Begins and ends the holdings and turns of duty whose time has come: who is asked changes here and nowhere else by itself."""
     next_at = await store.next_roster_change(tx)
     if next_at is None or next_at > now:
         return Tick(next_at=next_at)
@@ -184,9 +206,11 @@ async def keep_roster(tx: Tx, now: datetime) -> Tick:
         else:
             await store.make_room(tx, row["post_id"], row["officer_id"], row["rank"], now)
             await store.set_holding_state(tx, row["holding_id"], "current")
-    if due:
-        await changed(tx, ROSTER, "roster.moved", now, details={"holdings": len(due)})
-    return Tick(worked=len(due), next_at=await store.next_roster_change(tx))
+    posts = await duty_store.due_posts(tx, now, ROSTER_BATCH_MAX)
+    moved = await refresh(tx, calendar, sorted({*posts, *(row["post_id"] for row in due)}), now)
+    if due or moved:
+        await changed(tx, ROSTER, "roster.moved", now, details={"holdings": len(due), "posts": moved})
+    return Tick(worked=len(due) + len(posts), next_at=await store.next_roster_change(tx))
 
 
 async def _officer(tx: Tx, officer_id: UUID) -> asyncpg.Record:

@@ -10,14 +10,16 @@ from itertools import islice
 from typing import IO
 
 from libs.db import Database, Tx
-from libs.directory.model import LEVELS
+from libs.directory.model import CODE_LENGTHS, LEVELS
+from libs.directory.read import Directory
 from libs.directory.roles import DISPATCH_DESK, LADDER_ROLES, POST_ROLES, STANDARD_POSTS
+from libs.errors import Conflict, Invalid, NotFound
 from libs.i18n import gettext as _
 from services.directory.errors import LineError, RegisterInvalid
-from services.directory.handlers.changes import Actor, changed
-from services.directory.rules import Coverage, DeadEnd, Entry, Gap, RegisterCheck
+from services.directory.handlers.changes import Actor, changed, check_unchanged
+from services.directory.rules import Coverage, DeadEnd, Entry, Gap, RegisterCheck, parent_of
 from services.directory.store import register as store
-from services.directory.store.changes import bump_version
+from services.directory.store.changes import bump_version, hold_version
 
 BATCH_MAX = 5_000
 TAKEN_AT_ONCE_MAX = 5_000
@@ -102,6 +104,44 @@ async def _take_over(connection: Tx, lines: int, now: datetime, actor: Actor, *,
             elif added or changed_here or made:
                 await bump_version(connection)  # whoever remembers places by the version must not miss these, should we end here
     return Imported(lines, new, renewed, posts, version)
+
+
+async def add_division(tx: Tx, directory: Directory, *, code: str, name: str, now: datetime, actor: Actor) -> None:
+    """A place that no register has yet; it lies in the smallest registered place that its code starts with."""
+    parent = await directory.nearest(tx, parent_of(code)) if len(code) > CODE_LENGTHS["province"] else None
+    entry = _checked(code, name, parent.code if parent else "")
+    if not await store.add_division(tx, _staged(entry)):
+        raise Conflict("division_exists", _("There is a place of this code already: %(code)s.", code=code))
+    await changed(tx, actor, "division.added", now, division_code=code, subject_id=code)
+
+
+async def rename_division(
+    tx: Tx, directory: Directory, code: str, *, name: str, seen: int | None = None, now: datetime, actor: Actor
+) -> None:
+    """Gives a place another name, under which it is found from now on."""
+    await hold_version(tx)
+    known = await directory.division(tx, code)
+    if known is None:
+        raise NotFound("division_not_found", _("This division code is not in the register."))
+    await check_unchanged(tx, code, seen)
+    entry = _checked(code, name, known.parent_code or "")
+    if entry.name == known.name:
+        return
+    pinyin, initials = pinyin_of(entry.name)
+    await store.rename_division(tx, code, entry.name, pinyin, initials)
+    await changed(tx, actor, "division.renamed", now, division_code=code, subject_id=code)
+
+
+def _checked(code: str, name: str, parent: str) -> Entry:
+    """The place as a register would have it. Raises `Invalid` for what a register may not say."""
+    level = next((level for level, length in CODE_LENGTHS.items() if length == len(code)), None)
+    if level is None:
+        raise Invalid("code_length", _("A code has 2, 4, 6, 9, 12 or 15 digits."), field="code")
+    check = RegisterCheck()
+    entries = list(check.entries([(1, [code, " ".join(name.split()), level, parent])]))
+    if not entries:
+        raise Invalid(check.errors[0].code, check.errors[0].detail, field="name" if "name" in check.errors[0].code else "code")
+    return entries[0]
 
 
 async def coverage(tx: Tx) -> Coverage:

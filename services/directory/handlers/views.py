@@ -58,6 +58,7 @@ class HolderView:
 
     officer: OfficerView
     rank: Rank
+    on_duty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class PlaceView:
     children: tuple[tuple[Division, bool | None], ...]
     """Each with whether its own posts have somebody reachable; None where it has no posts."""
     officers: tuple[OfficerView, ...]
+    version: int
+    """Of the directory: a form that changes something sends it back."""
 
     @property
     def reached(self) -> bool:
@@ -99,12 +102,20 @@ async def place(tx: Tx, directory: Directory, sealer: Sealer, code: str, scope: 
         division=route.division,
         path=tuple(division for division in reversed(route.ancestors) if contains(scope, division.code)),
         posts=tuple(
-            (post, tuple(HolderView(officers[holder.officer_id], holder.rank) for holder in post.holders if holder.officer_id in officers))
+            (
+                post,
+                tuple(
+                    HolderView(officers[holder.officer_id], holder.rank, holder.on_duty)
+                    for holder in post.holders
+                    if holder.officer_id in officers
+                ),
+            )
             for post in own
         ),
         above=tuple(above),
         children=tuple((division, reached.get(division.code)) for division in below),
         officers=tuple(officer for officer in officers.values() if contains(scope, officer.division_code)),
+        version=route.version,
     )
 
 

@@ -1,5 +1,6 @@
 """The version, and the record of who changed what."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,10 +15,16 @@ async def hold_version(tx: Tx) -> None:
     await tx.execute("SELECT version FROM directory.version FOR UPDATE", timeout=TIMEOUT_S)
 
 
+async def version(tx: Tx) -> int:
+    """How often the directory has changed."""
+    found: int = await tx.fetchval("SELECT version FROM directory.version", timeout=TIMEOUT_S)
+    return found
+
+
 async def bump_version(tx: Tx) -> int:
     """One change more. Changes queue up behind each other here, until the first has committed."""
-    version: int = await tx.fetchval("UPDATE directory.version SET version = version + 1 RETURNING version", timeout=TIMEOUT_S)
-    return version
+    made: int = await tx.fetchval("UPDATE directory.version SET version = version + 1 RETURNING version", timeout=TIMEOUT_S)
+    return made
 
 
 async def add_change(
@@ -52,5 +59,25 @@ async def changes(tx: Tx, scope: str, before: UUID | None, limit: int) -> list[A
         ORDER BY change_id DESC LIMIT $3
         """,
         scope, before, limit,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+
+
+async def last_change(tx: Tx, subject_id: str, after: int) -> Any:
+    """The newest change of something since version `after` of the directory; None when there was none."""
+    return await tx.fetchrow(
+        "SELECT actor, at, version FROM directory.changes WHERE subject_id = $1 AND version > $2 ORDER BY version DESC LIMIT 1",
+        subject_id, after,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+
+
+async def changes_of(tx: Tx, subject_ids: Sequence[str], limit: int) -> list[Any]:
+    """The newest changes of some things."""
+    return await tx.fetch(
+        """
+        SELECT at, actor, what, details FROM directory.changes WHERE subject_id = ANY($1::text[]) ORDER BY at DESC, change_id DESC LIMIT $2
+        """,
+        list(subject_ids), limit,
         timeout=TIMEOUT_S,
     )  # fmt: skip

@@ -70,6 +70,22 @@ async def post_place(tx: Tx, post_id: UUID) -> str | None:
     return found
 
 
+async def change_post(tx: Tx, post_id: UUID, title_zh: str, title_en: str) -> bool:
+    """False when these are its titles already."""
+    done = await tx.execute(
+        "UPDATE directory.posts SET title_zh = $2, title_en = $3 WHERE post_id = $1 AND (title_zh, title_en) IS DISTINCT FROM ($2, $3)",
+        post_id, title_zh, title_en,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return done.endswith(" 1")
+
+
+async def place_of_post(tx: Tx, post_id: UUID) -> str | None:
+    """The division of a post; None when there is no such post."""
+    found: str | None = await tx.fetchval("SELECT division_code FROM directory.posts WHERE post_id = $1", post_id, timeout=TIMEOUT_S)
+    return found
+
+
 async def add_officer(tx: Tx, *, officer_id: UUID, name: str, language: str, division_code: str, now: datetime) -> None:
     """A new officer, active; one of that id is left as it is."""
     await tx.execute(
@@ -283,12 +299,13 @@ async def set_holding_state(tx: Tx, holding_id: UUID, state: str) -> None:
 
 
 async def next_roster_change(tx: Tx) -> datetime | None:
-    """When the next holding begins or ends."""
+    """When the next holding or turn of duty begins or ends."""
     found: datetime | None = await tx.fetchval(
         """
         SELECT least(
             (SELECT min(valid_from) FROM directory.holdings WHERE state = 'planned'),
-            (SELECT min(valid_to) FROM directory.holdings WHERE state = 'current' AND valid_to IS NOT NULL)
+            (SELECT min(valid_to) FROM directory.holdings WHERE state = 'current' AND valid_to IS NOT NULL),
+            (SELECT min(duty_next) FROM directory.posts WHERE duty_next IS NOT NULL)
         )
         """,
         timeout=TIMEOUT_S,

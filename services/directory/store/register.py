@@ -98,6 +98,27 @@ async def add_standard_posts(tx: Tx, level: str, role: PostRole, position: int, 
     return _count(done)
 
 
+async def add_division(tx: Tx, row: Sequence[str | None]) -> bool:
+    """A place: code, name, level, parent, zone, pinyin, initials. False when there is one of that code."""
+    done = await tx.execute(
+        """
+        INSERT INTO directory.divisions (code, name, level, parent_code, zone, pinyin, initials) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT DO NOTHING
+        """,
+        *row,
+        timeout=TIMEOUT_S,
+    )
+    return _count(done) == 1
+
+
+async def rename_division(tx: Tx, code: str, name: str, pinyin: str, initials: str) -> None:
+    await tx.execute(
+        "UPDATE directory.divisions SET name = $2, pinyin = $3, initials = $4 WHERE code = $1",
+        code, name, pinyin, initials,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+
+
 async def children(tx: Tx, parent: str | None, after: str, limit: int) -> list[Any]:
     """Divisions directly under `parent` (None: the provinces), by code, behind `after`."""
     where = "parent_code = $1" if parent else "parent_code IS NULL AND $1::text IS NULL"

@@ -24,6 +24,7 @@ from libs.web import pagination
 from libs.web.identity import staff_or_client
 from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page
 from libs.web.problems import responses
+from libs.workdays import WorkCalendar
 from services.directory.handlers import people
 from services.directory.handlers.views import OfficerView, actor_of, officers_shown, require_officer, require_post
 from services.directory.rules import TITLE_LENGTH_MAX
@@ -53,11 +54,12 @@ class DivisionOut(BaseModel):
 
 
 class HolderOut(BaseModel):
-    """Who is on a post, primary first."""
+    """Who is on a post, in the order to ask; who is not `on_duty` by the roster comes last."""
 
     officer_id: UUID
     rank: Rank
     reachable: bool
+    on_duty: bool
 
 
 class PostOut(BaseModel):
@@ -143,12 +145,15 @@ class Made(BaseModel):
 class Api:
     """The routes and what they need."""
 
-    def __init__(self, database: Database, directory: Directory, blind: BlindIndex, sealer: Sealer, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, *, blind: BlindIndex, sealer: Sealer, clock: Clock, calendar: WorkCalendar
+    ) -> None:
         self._database = database
         self._directory = directory
         self._blind = blind
         self._sealer = sealer
         self._clock = clock
+        self._calendar = calendar
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/v1", tags=["directory"])
@@ -239,6 +244,7 @@ class Api:
                 rank=body.rank,
                 valid_from=body.valid_from,
                 valid_to=body.valid_to,
+                calendar=self._calendar,
                 now=self._clock.now(),
                 actor=actor_of(who),
             )
@@ -247,7 +253,9 @@ class Api:
         """Takes an officer off a post."""
         async with self._database.transaction() as tx:
             await require_post(tx, who, post_id)
-            await people.end_holding(tx, post_id=post_id, officer_id=officer_id, now=self._clock.now(), actor=actor_of(who))
+            await people.end_holding(
+                tx, post_id=post_id, officer_id=officer_id, calendar=self._calendar, now=self._clock.now(), actor=actor_of(who)
+            )
 
     async def list_officers(
         self, who: Reader, division_code: CodeInQuery = None, limit: Limit = PAGE_SIZE, cursor: Cursor = None
@@ -347,5 +355,8 @@ def _post_out(post: Post) -> PostOut:
         title_en=post.title_en,
         order=post.order,
         reachable=post.reachable,
-        holders=[HolderOut(officer_id=holder.officer_id, rank=holder.rank, reachable=holder.reachable) for holder in post.holders],
+        holders=[
+            HolderOut(officer_id=holder.officer_id, rank=holder.rank, reachable=holder.reachable, on_duty=holder.on_duty)
+            for holder in post.holders
+        ],
     )

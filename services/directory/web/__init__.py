@@ -15,15 +15,20 @@ from libs.directory.permissions import Role, StaffPrincipal, may, require
 from libs.directory.read import Directory
 from libs.directory.roles import POST_ROLES, PostRole
 from libs.directory.sql import division as division_of
-from libs.errors import FieldError, TocsinError
+from libs.errors import FieldError, Invalid, TocsinError
+from libs.i18n import gettext as _
 from libs.web import identity, templates
 from libs.web.visit import wants_html
+from libs.workdays import WorkCalendar
 from services.directory import rules
 from services.directory.handlers import accounts, people
+from services.directory.handlers import register as handlers
 from services.directory.handlers.views import actor_of, place, require_officer, require_post
 from services.directory.store import register
 
 Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
+Seen = Annotated[int | None, Form(ge=0)]
+"""The version of the directory that the form was filled in under: who changes what others changed since is told so."""
 CodeField = Annotated[str, Form(pattern=r"^[0-9]{2,15}$")]
 HOME = {Role.ADMIN: "/directory", Role.OPERATOR: "/report", Role.AUDITOR: "/response-times"}
 """Where a role's work begins; everybody else's on the board."""
@@ -42,6 +47,7 @@ class Pages:
         sealer: Sealer,
         passwords: accounts.Passwords,
         clock: Clock,
+        calendar: WorkCalendar,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -49,6 +55,7 @@ class Pages:
         self._sealer = sealer
         self._passwords = passwords
         self._clock = clock
+        self._calendar = calendar
 
     def router(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
@@ -56,6 +63,8 @@ class Pages:
         router.post("/login")(self.log_in)
         router.post("/logout")(self.log_out)
         router.get("/directory")(self.directory_page)
+        router.post("/directory/divisions")(self.add_division)
+        router.post("/directory/divisions/name")(self.rename_division)
         router.post("/directory/officers")(self.add_officer)
         router.post("/directory/officers/{officer_id}")(self.change_officer)
         router.post("/directory/officers/{officer_id}/contacts")(self.add_contact)
@@ -118,6 +127,35 @@ class Pages:
     ) -> Response:
         return await self._page(request, who, code, q=q)
 
+    async def add_division(
+        self,
+        request: Request,
+        *,
+        who: Staff,
+        code: CodeField,
+        new_code: Annotated[str, Form(max_length=20)] = "",
+        name: Annotated[str, Form(max_length=200)] = "",
+    ) -> Response:
+        """A place within this one."""
+
+        async def work(tx: Tx) -> None:
+            require(who, "directory.manage", code)
+            if not new_code.startswith(code):
+                detail = _("The code of a place within %(code)s starts with it.", code=code)
+                raise Invalid("bad_code", detail, field="new_code")
+            await handlers.add_division(tx, self._directory, code=new_code, name=name, now=self._clock.now(), actor=actor_of(who))
+
+        return await self._change(request, who, code, work)
+
+    async def rename_division(
+        self, request: Request, *, who: Staff, code: CodeField, name: Annotated[str, Form(max_length=200)] = "", seen: Seen = None
+    ) -> Response:
+        async def work(tx: Tx) -> None:
+            require(who, "directory.manage", code)
+            await handlers.rename_division(tx, self._directory, code, name=name, seen=seen, now=self._clock.now(), actor=actor_of(who))
+
+        return await self._change(request, who, code, work)
+
     async def add_officer(
         self,
         request: Request,
@@ -140,11 +178,19 @@ class Pages:
         return await self._change(request, who, code, work)
 
     async def change_officer(
-        self, request: Request, who: Staff, officer_id: UUID, code: CodeField, active: Annotated[bool, Form()]
+        self,
+        request: Request,
+        *,
+        who: Staff,
+        officer_id: UUID,
+        code: CodeField,
+        active: Annotated[bool | None, Form()] = None,
+        name: Annotated[str | None, Form(max_length=200)] = None,
+        seen: Seen = None,
     ) -> Response:
         async def work(tx: Tx) -> None:
             await require_officer(tx, who, officer_id)
-            await people.change_officer(tx, officer_id, active=active, now=self._clock.now(), actor=actor_of(who))
+            await people.change_officer(tx, officer_id, name=name, active=active, seen=seen, now=self._clock.now(), actor=actor_of(who))
 
         return await self._change(request, who, code, work)
 
@@ -205,19 +251,37 @@ class Pages:
         code: CodeField,
         officer_id: Annotated[UUID, Form()],
         rank: Annotated[Rank, Form()] = "primary",
+        seen: Seen = None,
     ) -> Response:
         async def work(tx: Tx) -> None:
             await require_post(tx, who, post_id)
-            await people.set_holder(tx, post_id=post_id, officer_id=officer_id, rank=rank, now=self._clock.now(), actor=actor_of(who))
+            await people.set_holder(
+                tx,
+                post_id=post_id,
+                officer_id=officer_id,
+                rank=rank,
+                seen=seen,
+                calendar=self._calendar,
+                now=self._clock.now(),
+                actor=actor_of(who),
+            )
 
         return await self._change(request, who, code, work)
 
     async def end_holding(
-        self, request: Request, who: Staff, post_id: UUID, code: CodeField, officer_id: Annotated[UUID, Form()]
+        self, request: Request, *, who: Staff, post_id: UUID, code: CodeField, officer_id: Annotated[UUID, Form()], seen: Seen = None
     ) -> Response:
         async def work(tx: Tx) -> None:
             await require_post(tx, who, post_id)
-            await people.end_holding(tx, post_id=post_id, officer_id=officer_id, now=self._clock.now(), actor=actor_of(who))
+            await people.end_holding(
+                tx,
+                post_id=post_id,
+                officer_id=officer_id,
+                seen=seen,
+                calendar=self._calendar,
+                now=self._clock.now(),
+                actor=actor_of(who),
+            )
 
         return await self._change(request, who, code, work)
 
