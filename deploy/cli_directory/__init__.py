@@ -2,29 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
+from deploy.cli_directory.access import keyring, opened, run
+from deploy.cli_directory.rosters import app as roster_app
 from libs.clock import SystemClock
 from libs.crypto import KeyRing
-from libs.db import Database
-from libs.errors import TocsinError
 from libs.i18n import current_locale
 from libs.i18n import gettext as _
 
 app = typer.Typer(no_args_is_help=True, help=_("Divisions, posts and people."))
+app.add_typer(roster_app, name="roster")
 keys_app = typer.Typer(no_args_is_help=True, help=_("Keys of programs that call the API, and master keys."))
 
 SHOWN_MAX = 200
 """Lines of a kind that a person is shown; --json has all of them."""
+FINDINGS_MAX = 1_000_000
 PROGRESS_EVERY = 50_000
-
-ResultT = TypeVar("ResultT")
 
 
 @app.command("import", help=_("Reads a register of divisions: CSV with the columns code,name,level,parent_code."))
@@ -47,7 +45,7 @@ def import_(
             typer.echo(_("  %(lines)s lines read …", lines=lines), err=True)
 
     async def work() -> None:
-        async with _database() as database:
+        async with opened() as database:
             with file.open("rb") as lines:
                 done = await import_register(
                     database, lines, now=SystemClock().now(), actor=Actor("cli"), with_posts=with_posts, progress=progress
@@ -76,7 +74,7 @@ def coverage(as_json: Annotated[bool, typer.Option("--json", help=_("For program
     from services.directory.handlers.register import coverage as ask
 
     async def work() -> bool:
-        async with _database() as database, database.connection() as connection:
+        async with opened() as database, database.connection() as connection:
             found = await ask(connection)
         if as_json:
             typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
@@ -107,6 +105,36 @@ def coverage(as_json: Annotated[bool, typer.Option("--json", help=_("For program
         raise typer.Exit(1)
 
 
+@app.command(help=_("Lists the posts on which an alarm would not reach whom it should; fails when it would reach nobody on one."))
+def reachability(
+    division: Annotated[str, typer.Option(help=_("A division code; empty: all."))] = "",
+    as_json: Annotated[bool, typer.Option("--json", help=_("For programs."))] = False,
+) -> None:
+    from services.directory.handlers.reachability import counts, findings
+    from services.directory.rules.reachability import GRAVE, finding_text
+
+    async def work() -> bool:
+        async with opened() as database, database.connection() as connection:
+            numbers = await counts(connection, division)
+            found = await findings(connection, division, limit=FINDINGS_MAX if as_json else SHOWN_MAX)
+        if as_json:
+            posts = [
+                {"post_id": str(one.post_id), "division_code": one.division_code, "role": one.role, "findings": one.findings}
+                for one in found
+            ]
+            typer.echo(json.dumps({"counts": numbers, "posts": posts}, ensure_ascii=False, indent=2))
+        else:
+            for one in found:
+                said = "; ".join(finding_text(finding) for finding in one.findings)
+                typer.echo(f"{one.division_code} {one.division_name}  {one.title(current_locale() or '')}: {said}")
+            for finding, posts_with in numbers.items():
+                typer.echo(f"{posts_with:>7}  {finding_text(finding)}")
+        return not any(numbers[finding] for finding in GRAVE)
+
+    if not run(work()):
+        raise typer.Exit(1)
+
+
 @app.command("add-account", help=_("Makes an account; its password is asked for, or read from standard input."))
 def add_account(
     username: str,
@@ -122,7 +150,7 @@ def add_account(
     password = typer.prompt(_("Password"), hide_input=True, confirmation_prompt=True)
 
     async def work() -> None:
-        async with _database() as database, Passwords() as passwords, database.transaction() as tx:
+        async with opened() as database, Passwords() as passwords, database.transaction() as tx:
             await add_account(
                 tx,
                 passwords,
@@ -134,7 +162,7 @@ def add_account(
                 actor=Actor("cli"),
             )
 
-    _run(work())
+    run(work())
     typer.echo(_("Account %(name)s was made.", name=username))
 
 
@@ -151,10 +179,10 @@ def create(
 
     async def work() -> str:
         now = SystemClock().now()
-        async with _database() as database, database.transaction() as tx:
+        async with opened() as database, database.transaction() as tx:
             made = await create_client(
                 tx,
-                _keyring(),
+                keyring(),
                 client_id=client,
                 name=name or client,
                 scopes=scope,
@@ -165,7 +193,7 @@ def create(
             )
         return made.bearer
 
-    typer.echo(_run(work()))
+    typer.echo(run(work()))
     typer.echo(_("Keep it: it cannot be shown again."), err=True)
 
 
@@ -179,10 +207,10 @@ def rotate(
 
     async def work() -> tuple[str, tuple[str, ...]]:
         now = SystemClock().now()
-        async with _database() as database, database.transaction() as tx:
+        async with opened() as database, database.transaction() as tx:
             made = await rotate_key(
                 tx,
-                _keyring(),
+                keyring(),
                 client_id=client,
                 expires_at=now + timedelta(days=days) if days else None,
                 now=now,
@@ -190,7 +218,7 @@ def rotate(
             )
         return made.bearer, made.revoked
 
-    bearer, revoked = _run(work())
+    bearer, revoked = run(work())
     typer.echo(bearer)
     for key_id in revoked:
         typer.echo(_("Revoked: %(key)s", key=key_id), err=True)
@@ -203,10 +231,10 @@ def revoke(client_or_key: str) -> None:
     from services.directory.handlers.clients import revoke as revoke_keys
 
     async def work() -> list[str]:
-        async with _database() as database, database.transaction() as tx:
+        async with opened() as database, database.transaction() as tx:
             return await revoke_keys(tx, client_or_key=client_or_key, now=SystemClock().now(), actor=Actor("cli"))
 
-    for key_id in _run(work()):
+    for key_id in run(work()):
         typer.echo(_("Revoked: %(key)s", key=key_id))
 
 
@@ -216,7 +244,7 @@ def list_() -> None:
 
     async def work() -> None:
         now = SystemClock().now()
-        async with _database() as database, database.connection() as connection:
+        async with opened() as database, database.connection() as connection:
             rows = await clients(connection, 10_000)
         for row in rows:
             over = row["expires_at"] is not None and row["expires_at"] <= now
@@ -229,33 +257,3 @@ def list_() -> None:
 @keys_app.command(help=_("Makes a master key for TOCSIN_MASTER_KEYS; append it with a comma to rotate."))
 def master(version: Annotated[int, typer.Option(min=1, max=65_535, help=_("Higher than all before it."))] = 1) -> None:
     typer.echo(KeyRing.generate(version))
-
-
-@asynccontextmanager
-async def _database() -> AsyncIterator[Database]:
-    from deploy.embedded import database_for
-    from deploy.terminal import settings_for
-    from libs.db.migrations import role
-
-    async with database_for(settings_for(), lambda line: typer.echo(line, err=True)) as url:
-        database = await Database.open(url, role=role("directory"), size_max=2)
-        try:
-            yield database
-        finally:
-            await database.close()
-
-
-def _keyring() -> KeyRing:
-    from deploy.embedded import keyring_for
-    from deploy.terminal import settings_for
-
-    return keyring_for(settings_for())
-
-
-def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Runs `work`; what the user did wrong is one line."""
-    try:
-        return asyncio.run(work)
-    except TocsinError as error:
-        typer.echo(f"tocsin: {error.detail}", err=True)
-        raise typer.Exit(2) from None
