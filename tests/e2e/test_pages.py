@@ -73,8 +73,23 @@ async def _populate(world: World, browser: Browser) -> Town:
     await world.report(situations=["GC3_LIVING_ALONE"], children=_in("440304"))
     new = await world.report(situations=["MR8_BEGGING"])
     await world.settle()
+    await _put_on_duty(world, (await world.case_of(report))["owner"])
     names = place_names(await world.fetch("SELECT name FROM directory.divisions"))
     return Town(world, browser, await world.case_of(report), await world.case_of(taken), await world.case_of(new), report, frozenset(names))
+
+
+async def _put_on_duty(world: World, owner: dict[str, Any]) -> None:
+    """A roster, and somebody on leave, on the post of a case."""
+    path, officer = f"/v1/posts/{owner['post_id']}", owner["officer_id"]
+    shifts = [
+        {"name": name, "officers": [officer], "start": start, "end": end, "days": ["MO", "WORKDAY"]}
+        for name, start, end in (("A", "08:00", "20:00"), ("B", "20:00", "08:00"))
+    ]
+    put = await world.http.put(f"{path}/roster", json={"shifts": shifts}, headers=world.bearer)
+    assert put.status_code == 204, put.text
+    away = {"ends_at": "2026-12-01T08:00:00+08:00"}
+    left = await world.http.post(f"/v1/officers/{officer}/leaves", json=away, headers=world.bearer)
+    assert left.status_code == 201, left.text
 
 
 def _in(code: str) -> list[dict[str, Any]]:
@@ -112,6 +127,8 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "directory-place": "/directory?code=440304001020",
             "directory-district": "/directory?code=440304",
             "directory-found": "/directory?q=ny",
+            "directory-post": f"/directory/posts/{town.late['owner']['post_id']}",
+            "directory-reachability": "/directory/reachability",
             "notifications-empty": "/notifications",
         },
     }[username]

@@ -65,6 +65,21 @@ def test_metrics_are_named_as_prometheus_wants_it() -> None:
 
 def test_labels_are_of_fixed_lists() -> None:
     """No id, no path, nothing that somebody typed: a new label is thought about, and then added here."""
-    known = {"channel", "gateway", "grade", "group", "loop", "method", "outcome", "partition", "promise", "role", "route", "shard", "state"}
+    known = {
+        "channel",
+        "finding",
+        "gateway",
+        "grade",
+        "group",
+        "loop",
+        "method",
+        "outcome",
+        "partition",
+        "promise",
+        "role",
+        "route",
+        "shard",
+        "state",
+    }
     known |= {"status", "tier", "type"}
     assert {label for metric in defined() for label in metric.labels} <= known

@@ -81,7 +81,7 @@ async def test_posts_of_a_place_and_of_what_it_lies_in(desk: Desk) -> None:
     items = (await get(desk, "/v1/posts", division_code=COMMUNITY))["items"]
     assert [item["role"] for item in items][:3] == ["community_officer", "street_officer", "district_center"]
     first = items[0]
-    assert first["holders"][0] == {"officer_id": str(OFFICER), "rank": "primary", "reachable": True}
+    assert first["holders"][0] == {"officer_id": str(OFFICER), "rank": "primary", "reachable": True, "on_duty": True}
     assert first["reachable"]
     assert await get(desk, f"/v1/posts/{first['post_id']}") == first
 

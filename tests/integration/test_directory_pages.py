@@ -122,3 +122,23 @@ async def test_an_empty_directory_says_how_to_fill_it(desk: Desk) -> None:
         await c.execute("TRUNCATE directory.divisions CASCADE")
     await desk.log_in("admin")
     assert "tocsin directory import" in await page(desk, "/directory")
+
+
+async def test_an_administrator_adds_a_place_and_renames_it_and_of_two_who_do_one_is_told(desk: Desk) -> None:
+    await desk.log_in("admin")
+    grid = f"{COMMUNITY}001"
+    for new_code, status in ((grid, 303), (grid, 409), (f"{STREET}999001", 422), (f"{COMMUNITY}1", 422)):
+        form = {"code": COMMUNITY, "new_code": new_code, "name": "第一网格"}
+        answer = await desk.http.post("/directory/divisions", data=form, headers=BROWSER)
+        assert answer.status_code == status, answer.text
+    text = await page(desk, f"/directory?code={grid}")
+    seen = text.partition('name="seen" value="')[2].partition('"')[0]
+    for name, status in (("一号网格", 303), ("二号网格", 409)):
+        answer = await desk.http.post("/directory/divisions/name", data={"code": grid, "name": name, "seen": seen}, headers=BROWSER)
+        assert answer.status_code == status, answer.text
+    async with desk.db.connection() as tx:
+        assert [(found.code, found.parent_code) for found in await desk.directory.search(tx, "yhwg")] == [(grid, COMMUNITY)]
+    assert await desk.value("SELECT array_agg(what ORDER BY version) FROM directory.changes WHERE subject_id = $1", grid) == [
+        "division.added",
+        "division.renamed",
+    ]

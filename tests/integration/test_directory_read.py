@@ -11,6 +11,7 @@ from libs.db import Database, Tx
 from libs.db.migrations import ROLES
 from libs.directory.read import Directory
 from libs.terms import Tier
+from libs.workdays import WorkCalendar
 from services.directory.handlers import people
 from tests.integration.directory_desk import COMMUNITY, DISTRICT, STREET, TESTER, Desk, deputy, directory_desk, primary
 
@@ -155,6 +156,7 @@ async def test_duty_begins_and_ends_at_its_minute_and_not_before(desk: Desk) -> 
             rank="primary",
             valid_from=begins,
             valid_to=ends,
+            calendar=WorkCalendar(),
             now=desk.clock.now(),
             actor=TESTER,
         )
@@ -181,6 +183,7 @@ async def test_a_roster_that_passed_while_everything_was_down_leaves_nobody_behi
             rank="primary",
             valid_from=begins,
             valid_to=begins + timedelta(hours=1),
+            calendar=WorkCalendar(),
             now=desk.clock.now(),
             actor=TESTER,
         )

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.demo.directory import ACCOUNTS, REGISTER, load_demo
 from libs.directory.permissions import SCOPES
+from libs.workdays import WorkCalendar
 from services.directory.errors import RegisterInvalid
 from services.directory.handlers import people, register
 from services.directory.handlers.register import coverage
@@ -153,7 +154,7 @@ async def test_loading_the_demo_again_keeps_what_an_administrator_did(desk: Desk
     async with desk.db.transaction() as tx:
         await people.change_officer(tx, officer, active=False, now=desk.clock.now(), actor=TESTER)
         post = (await desk.directory.posts_of(tx, officer))[0]
-        await people.end_holding(tx, post_id=post.post_id, officer_id=officer, now=desk.clock.now(), actor=TESTER)
+        await people.end_holding(tx, post_id=post.post_id, officer_id=officer, calendar=WorkCalendar(), now=desk.clock.now(), actor=TESTER)
     await load_demo(desk.context, password=PASSWORD)
     async with desk.db.connection() as tx:
         found = await desk.directory.officer(tx, officer)
