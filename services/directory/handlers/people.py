@@ -56,6 +56,7 @@ async def add_post(
 
 async def change_post(tx: Tx, post_id: UUID, *, title_zh: str, title_en: str, seen: int | None = None, now: datetime, actor: Actor) -> None:
     """Gives a post other titles; its role, and with it its rung, stays."""
+    await hold_version(tx)
     division_code = await _post_place(tx, post_id)
     await check_unchanged(tx, post_id, seen)
     titles = check_title(title_zh, "title_zh"), check_title(title_en, "title_en")
@@ -86,6 +87,7 @@ async def change_officer(
     actor: Actor,
 ) -> None:
     """Renames, or takes out of or back into service: an officer who is not active is never told of a case. What is None stays."""
+    await hold_version(tx)
     row = await _officer(tx, officer_id)
     await check_unchanged(tx, officer_id, seen)
     after = (
@@ -113,6 +115,7 @@ async def add_contact(
 ) -> UUID:
     """A further way to reach an officer, tried after the others. A number that was there before is enabled again."""
     number = normalise_phone(phone)
+    await hold_version(tx)
     row = await _officer(tx, officer_id)
     contact_id = new_id()
     kept = await store.add_contact(
@@ -132,6 +135,7 @@ async def add_contact(
 
 async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, *, enabled: bool, now: datetime, actor: Actor) -> None:
     """Uses or stops using a contact."""
+    await hold_version(tx)
     row = await _officer(tx, officer_id)
     if not await store.enable_contact(tx, officer_id, contact_id, enabled):
         raise NotFound("contact_not_found", _("The officer has no such contact."))

@@ -148,7 +148,7 @@ async def officers_shown(tx: Tx, sealer: Sealer, rows: Sequence[Any]) -> list[Of
 async def require_post(tx: Tx, who: Principal, post_id: UUID) -> str:
     """The division of a post that `who` may change. Forbidden comes before NotFound, so that ids cannot be tried."""
     require(who, "directory.manage")
-    found = await people.post_place(tx, post_id)
+    found = await people.place_of_post(tx, post_id)
     if found is None:
         raise NotFound("post_not_found", _("There is no such post."))
     require(who, "directory.manage", found)
@@ -158,10 +158,10 @@ async def require_post(tx: Tx, who: Principal, post_id: UUID) -> str:
 async def require_officer(tx: Tx, who: Principal, officer_id: UUID) -> None:
     """That `who` may change an officer."""
     require(who, "directory.manage")
-    row = await people.officer(tx, officer_id)
-    if row is None:
+    rows = await people.officers_by_id(tx, [officer_id])
+    if not rows:
         raise NotFound("officer_not_found", _("There is no such officer."))
-    require(who, "directory.manage", row["division_code"])
+    require(who, "directory.manage", rows[0]["division_code"])
 
 
 def actor_of(who: Principal) -> Actor:

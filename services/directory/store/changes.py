@@ -11,7 +11,10 @@ TIMEOUT_S = 10.0
 
 
 async def hold_version(tx: Tx) -> None:
-    """Lets this transaction alone change the directory until it ends: for changes that look before they write."""
+    """Lets this transaction alone change the directory until it ends: for changes that look before they write.
+
+    It is the first lock that any change takes, before those of posts and officers, so that no two wait for each other.
+    """
     await tx.execute("SELECT version FROM directory.version FOR UPDATE", timeout=TIMEOUT_S)
 
 
