@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from libs.crypto import KeyRing
 from libs.db import Database
 from libs.errors import TocsinError
+
+if TYPE_CHECKING:
+    from libs.workdays import WorkCalendar
 
 ResultT = TypeVar("ResultT")
 
@@ -35,6 +38,14 @@ def keyring() -> KeyRing:
     from deploy.terminal import settings_for
 
     return keyring_for(settings_for())
+
+
+def calendar() -> "WorkCalendar":
+    """The working days of this deployment."""
+    from deploy.terminal import settings_for
+    from services.directory.settings import DirectorySettings, calendar_of
+
+    return calendar_of(DirectorySettings(), settings_for().var_dir)
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:

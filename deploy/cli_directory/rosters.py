@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from deploy.cli_directory.access import opened, run
+from deploy.cli_directory.access import calendar, opened, run
 from libs.clock import SystemClock
 from libs.i18n import gettext as _
 
@@ -28,7 +28,6 @@ def import_(
     from services.directory.errors import RosterInvalid
     from services.directory.handlers.changes import Actor
     from services.directory.handlers.rosters import import_rosters
-    from services.directory.settings import DirectorySettings, calendar_of
 
     kind = _kind(file)
 
@@ -36,7 +35,7 @@ def import_(
         async with opened() as database, database.transaction() as tx:
             done = await import_rosters(
                 tx,
-                calendar_of(DirectorySettings()),
+                calendar(),
                 file.read_bytes(),
                 kind,
                 require_place=lambda _code: None,
@@ -61,14 +60,12 @@ def export(
     division: Annotated[str, typer.Option(help=_("A division code; empty: all."))] = "",
 ) -> None:
     from services.directory.handlers.rosters import as_bytes, export_rosters
-    from services.directory.settings import DirectorySettings, calendar_of
 
     kind = _kind(file) if file else "csv"
 
     async def work() -> str:
         async with opened() as database, database.connection() as connection:
-            calendar = calendar_of(DirectorySettings())
-            return await export_rosters(connection, calendar, kind, division_code=division, now=SystemClock().now())
+            return await export_rosters(connection, calendar(), kind, division_code=division, now=SystemClock().now())
 
     text = run(work())
     if file is None:

@@ -19,7 +19,7 @@ from services.directory.web.duty import DutyPages
 async def build(context: Context) -> Service:
     """The directory: its API and pages, its roster, its broom."""
     settings = load(DirectorySettings, **context.given.get("directory", {}))
-    calendar = calendar_of(settings)
+    calendar = calendar_of(settings, context.settings.var_dir)
     database = await context.database("directory")
     blind = BlindIndex(context.keyring, PHONE_INDEX)
     sealer = Sealer(context.keyring)

@@ -35,13 +35,16 @@ class _Notices(BaseModel):
     notices: dict[int, _Year] = {}
 
 
-def calendar_of(settings: DirectorySettings) -> WorkCalendar:
-    """The working calendar, with the notices of `calendar_file`. Raises `SettingsError` for a file that cannot be used."""
-    if settings.calendar_file is None:
+def calendar_of(settings: DirectorySettings, var_dir: Path) -> WorkCalendar:
+    """The working calendar, with the notices of `calendar_file`. Raises `SettingsError` for a file that cannot be used.
+
+    By default that is `holidays.yaml` in `var_dir`, if there is one: where `tocsin policy holidays add` writes them.
+    """
+    path = settings.calendar_file or var_dir / "holidays.yaml"
+    if settings.calendar_file is None and not path.exists():
         return WorkCalendar()
     try:
-        found = _Notices.model_validate(yaml.safe_load(settings.calendar_file.read_bytes()))
+        found = _Notices.model_validate(yaml.safe_load(path.read_bytes()) or {})
     except (OSError, yaml.YAMLError, ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"TOCSIN_DIRECTORY_CALENDAR_FILE: {settings.calendar_file}: {reason}") from None
+        raise SettingsError(f"TOCSIN_DIRECTORY_CALENDAR_FILE: {path}: {' '.join(str(error).split())}") from None
     return WorkCalendar({year: Notice(one.holidays, one.worked) for year, one in found.notices.items()})

@@ -1,7 +1,7 @@
 """Rosters, overrides, hand-over and leave on a real database: who is asked changes at its minute, and each change is recorded."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +10,9 @@ import pytest
 
 from libs.directory.duty import on_duty
 from libs.directory.read import plans_of
+from libs.settings import SettingsError
 from libs.workdays import WorkCalendar
+from services.directory.settings import DirectorySettings, calendar_of
 from services.router.rules.policy_files import load_calendar
 from tests.integration.directory_desk import COMMUNITY, STREET, Desk, deputy, directory_desk, primary
 
@@ -193,7 +195,17 @@ async def test_periods_tell_the_coming_days(desk: Desk) -> None:
     assert [item["items"][0]["shift"] for item in found["items"]] == ["day", "night", "day", "night", "day"]
 
 
-def test_both_rooms_know_the_same_working_days() -> None:
-    # The directory reads no file unless it is given one: what the router's own file adds must be given to both.
-    built_in = load_calendar()
-    assert [built_in.is_provisional(year) for year in range(2024, 2040)] == [CALENDAR.is_provisional(year) for year in range(2024, 2040)]
+def test_both_rooms_read_the_same_notices(tmp_path: Path) -> None:
+    given = calendar_of(DirectorySettings(), tmp_path)
+    assert given.is_provisional(2031)
+    file = tmp_path / "holidays.yaml"
+    file.write_text(
+        "notices:\n  2031:\n    src: 示例\n    holidays: [2031-01-01, 2031-01-02]\n    worked: [2031-01-05]\n", encoding="utf-8"
+    )
+    ours, routers = calendar_of(DirectorySettings(), tmp_path), load_calendar(file)
+    for calendar in (ours, routers):
+        assert [calendar.is_working(date(2031, 1, day)) for day in range(1, 6)] == [False, False, True, False, True]
+    assert ours.is_holiday(date(2031, 1, 2))
+    file.write_text("notices: {2031: {src: 示例}}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"TOCSIN_DIRECTORY_CALENDAR_FILE: .*holidays"):
+        calendar_of(DirectorySettings(), tmp_path)
