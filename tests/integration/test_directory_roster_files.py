@@ -105,15 +105,15 @@ async def test_an_administrator_edits_a_roster_on_its_page(desk: Desk) -> None:
     assert "primary holder, no roster" in page
     seen = page.partition('name="seen" value="')[2].partition('"')[0]
     names = {officer: await desk.value("SELECT name FROM directory.officers WHERE officer_id = $1", officer) for officer in (ANNA, BEN)}
-    empty = {column: ["", "", ""] for column in ("days", "turn_days", "since", "until", "skip")}
+    empty = {column: ["", "", ""] for column in ("turn_days", "since", "until", "skip")}
     form = {
         **empty, "seen": seen, "shift": ["day", "night", ""], "start": ["08:00", "20:00", "08:00"], "end": ["20:00", "08:00", "20:00"],
-        "officers": [names[ANNA], names[BEN], ""],
+        "officers": [names[ANNA], names[BEN], ""], "days-2": ["MO", "DAYOFF", "WORKDAY"],
     }  # fmt: skip
-    wrong = await desk.http.post(f"{path}/roster", params=EN, data={**form, "days": ["", "NEVER", ""]}, headers=HTML)
+    wrong = await desk.http.post(f"{path}/roster", params=EN, data={**form, "turn_days": ["", "often", ""]}, headers=HTML)
     assert wrong.status_code == 422
-    assert "“NEVER” is no day" in wrong.text
-    assert 'value="NEVER"' in wrong.text  # what was typed is still there
+    assert "turn_days: Write a number of days, or nothing." in wrong.text
+    assert 'value="often"' in wrong.text  # what was typed is still there
     saved = await desk.http.post(f"{path}/roster", params=EN, data=form, headers=HTML)
     assert (saved.status_code, saved.headers["location"]) == (303, path)
     assert "shift: day" in (await desk.http.get(path, params=EN, headers=HTML)).text

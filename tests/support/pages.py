@@ -14,7 +14,7 @@ CONTRAST_MIN = 4.5
 """Between text and what is behind it (WCAG 2.2, 1.4.3)."""
 
 NAMES_AND_CODES = {
-    *("English", "Tocsin", "Twilio", "twilio", "sandbox", "Alt", "JavaScript", "SMS"),
+    *("English", "Tocsin", "Twilio", "twilio", "sandbox", "Alt", "JavaScript", "SMS", "CSV", "ics"),
     *("operator", "supervisor", "auditor", "admin", "officer-nanyuan-community", "officer-nanyuan-co"),
     *("futian_2022", "national", "mm", "dd", "yyyy"),
 }

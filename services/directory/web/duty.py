@@ -15,6 +15,7 @@ from libs.db import Database, Tx
 from libs.directory.permissions import StaffPrincipal, may, require
 from libs.directory.read import Directory
 from libs.errors import FieldError, Invalid, TocsinError
+from libs.i18n import N_
 from libs.i18n import gettext as _
 from libs.web import identity, templates
 from libs.workdays import WorkCalendar
@@ -30,6 +31,18 @@ Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
 Seen = Annotated[int | None, Form(ge=0)]
 LocalTime = Annotated[str, Form(max_length=30)]
 COLUMNS = HEADER[3:]
+DAY_NAMES = {
+    "MO": N_("Monday"),
+    "TU": N_("Tuesday"),
+    "WE": N_("Wednesday"),
+    "TH": N_("Thursday"),
+    "FR": N_("Friday"),
+    "SA": N_("Saturday"),
+    "SU": N_("Sunday"),
+    "WORKDAY": N_("Working days"),
+    "DAYOFF": N_("Days off"),
+    "HOLIDAY": N_("Holidays"),
+}
 ROWS_MAX = 60
 """Shifts that a form shows; longer rosters are edited as files."""
 FINDINGS_SHOWN = 200
@@ -107,7 +120,7 @@ class DutyPages:
         return Response(as_bytes(text, kind), headers=DOWNLOAD[kind])
 
     async def set_roster(self, request: Request, who: Staff, post_id: UUID) -> Response:
-        form = await request.form(max_fields=ROWS_MAX * len(COLUMNS) + 10)
+        form = await request.form(max_fields=ROWS_MAX * (len(COLUMNS) + len(DAY_NAMES)) + 10)
         fields = _rows(form)
         seen = _text(form, "seen")
 
@@ -265,6 +278,7 @@ class DutyPages:
             errors=errors,
             manage=may(who, "directory.manage", view.division.code),
             reason_text=reason_text,
+            day_names=[(day, _(said)) for day, said in DAY_NAMES.items()],
         )
 
 
@@ -285,9 +299,17 @@ def _fields(shift: dict[str, Any], officers: str) -> dict[str, str]:
 
 def _rows(form: FormData) -> list[dict[str, str]]:
     """The shifts of the form; a row in which only times stand was left empty."""
-    columns = {column: [text.strip() if isinstance(text, str) else "" for text in form.getlist(column)] for column in COLUMNS}
+    columns = {
+        column: [text.strip() if isinstance(text, str) else "" for text in form.getlist(column)] for column in COLUMNS if column != "days"
+    }
     number = min(len(values) for values in columns.values())
-    rows = [{column: values[row] for column, values in columns.items()} for row in range(number)]
+    rows = [
+        {
+            **{column: values[row] for column, values in columns.items()},
+            "days": " ".join(day for day in form.getlist(f"days-{row + 1}") if isinstance(day, str)),
+        }
+        for row in range(number)
+    ]
     return [row for row in rows if row["shift"] or row["officers"]]
 
 
