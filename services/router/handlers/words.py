@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from libs.i18n import N_, current_locale
+from libs.i18n import N_, current_locale, format_duration
 from libs.i18n import gettext as _
 from libs.terms import Situation, labels
 from services.router.rules.acts import PLACED, RegradeReason
@@ -59,6 +59,20 @@ def grades(policy: Policy) -> list[tuple[str, str]]:
     if policy.plain:
         return [(band, labels.label(policy.severity(band))) for band in policy.bands]
     return [(band, f"{policy.grades[band].name.of(locale)} ({labels.label(policy.severity(band))})") for band in policy.bands]
+
+
+def period(code: str) -> str:
+    """A period such as P3D or P1M as people say it."""
+    number, unit = int("".join(letter for letter in code if letter.isdigit())), code[-1]
+    if code.startswith("PT"):
+        return format_duration(number * (3600 if unit == "H" else 60))
+    match unit:
+        case "M":
+            return _("%(n)s months", n=number) if number > 1 else _("a month")
+        case "Y":
+            return _("%(n)s years", n=number) if number > 1 else _("a year")
+        case _:
+            return format_duration(number * (7 if unit == "W" else 1) * 86_400)
 
 
 def status(code: str) -> str:

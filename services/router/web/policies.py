@@ -108,7 +108,7 @@ class Pages:
         if policy is None:
             raise NotFound("not_found", _("There is nothing at this address."))
         steps = [step for step in Step if any(step in rules.steps for rules in policy.grades.values())]
-        return templates.render(request, "router/policy.html", policy=policy, steps=steps)
+        return templates.render(request, "router/policy.html", policy=policy, steps=steps, period=words.period)
 
     async def simulate(self, request: Request, who: Staff, form: Annotated[Form, Query()]) -> Response:
         """Who would be told what, and when, about a report that is only imagined."""
