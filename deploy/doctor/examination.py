@@ -92,14 +92,16 @@ async def promise_3(connection: Tx, now: datetime, pace: float = 1.0) -> Finding
     """Every deadline fires once, not before it is due, and at most a second after."""
     row = await _row(connection, queries.DEADLINES, now - LATE * pace, LINES_MAX)
     late = _("%(n)s were noticed late, at most %(s)s s, and recorded so", n=row["late"], s=f"{row['late_s_max']:.1f}")
-    provisional = _("%(n)s are provisional, since a year's holiday notice is not known: tocsin policy holidays list", n=row["provisional"])
+    provisional = row["provisional"] and _(
+        "%(n)s are provisional, since a year's holiday notice is not known: tocsin policy holidays list", n=row["provisional"]
+    )
     return _finding(
         3,
         row,
         ("overdue", lambda n: _("%(n)s of %(of)s armed deadlines are overdue by more than a second", n=n, of=row["armed"])),
         ("early", lambda n: _("%(n)s fired before they were due", n=n)),
         ("twice", lambda n: _("%(n)s fired more than once", n=n)),
-        more=[(0, late), (0, provisional)],
+        more=[(0, late), *([(0, provisional)] if provisional else [])],
     )
 
 

@@ -170,6 +170,12 @@ async def test_a_system_at_work_keeps_every_promise(busy: "World"):
         findings = await examine(connection, busy.clock.now())
     assert {finding.promise: (finding.ok, finding.figure) for finding in findings} == dict.fromkeys(PROMISES, (True, 0)), findings
     assert all(finding.detail for finding in findings)
+    async with undone(busy) as connection:  # that a year's notice is not out yet is said, and breaks nothing
+        await connection.execute(f"UPDATE router.deadlines SET provisional = true WHERE case_id = {OPEN_CASE} AND kind = 'acknowledge'")
+        with use_locale("en"):
+            finding = await PROMISES[3][1](connection, busy.clock.now(), 1.0)
+    assert finding.ok
+    assert any("1 are provisional" in line for line in finding.detail), finding.detail
 
 
 async def test_every_promise_that_is_broken_is_found(busy: "World"):
