@@ -1,6 +1,7 @@
 """A place with grades, a quorum and shifts of its own, from its policy file to the page of a case, and a visit after closing."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ async def test_a_place_reads_its_own_grades_and_records_a_visit(world: World, br
     account = next(one for one in world.demo.accounts if one.username == "supervisor")
     async with httpx.AsyncClient(base_url=world.base_url) as http:
         assert (await http.post("/login", data={"username": account.username, "password": account.password})).status_code == 303
-        cookies = [{"name": one.name, "value": one.value or "", "url": world.base_url} for one in http.cookies.jar]
+        cookies: Any = [{"name": one.name, "value": one.value or "", "url": world.base_url} for one in http.cookies.jar]
     async with visiting(browser, world.base_url, cookies=cookies) as page:
         await page.goto(f"{world.base_url}/policies/futian_five")
         await expect(page.get_by_text("须由2名不同岗位人员签收")).to_be_visible()
