@@ -80,7 +80,8 @@ async def test_a_place_reads_its_own_grades_and_records_a_visit(world: World, br
         assert closed.json()["status"] == "closed", closed.text
         await page.reload()
         await _pictures(page, "own-grades-visit")
-        await page.get_by_role("button", name="登记现已回访").click()
+        async with page.expect_navigation():
+            await page.get_by_role("button", name="登记现已回访").click()
         await expect(page.get_by_text("下次回访期限")).to_be_visible()
         case = await world.case_of(report)
         assert [one["state"] for one in case["deadlines"] if one["kind"] == "visit"] == ["met", "armed"]
