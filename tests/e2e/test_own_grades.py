@@ -36,6 +36,14 @@ async def _pictures(page: Page, name: str) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), "it fits"
 
 
+async def _session(world: World, username: str) -> Any:
+    """The cookies of somebody who has logged in."""
+    account = next(one for one in world.demo.accounts if one.username == username)
+    async with httpx.AsyncClient(base_url=world.base_url) as http:
+        assert (await http.post("/login", data={"username": account.username, "password": account.password})).status_code == 303
+        return [{"name": one.name, "value": one.value or "", "url": world.base_url} for one in http.cookies.jar]
+
+
 @pytest.fixture
 def five(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The router of this test knows the place's own rules."""
@@ -51,11 +59,7 @@ async def test_a_place_reads_its_own_grades_and_records_a_visit(world: World, br
     await world.settle()
     case = await world.case_of(report)
     assert (case["grade"], case["band"], case["band_name"], case["floor_band"]) == ("II", "2", "高危", "2")
-    account = next(one for one in world.demo.accounts if one.username == "supervisor")
-    async with httpx.AsyncClient(base_url=world.base_url) as http:
-        assert (await http.post("/login", data={"username": account.username, "password": account.password})).status_code == 303
-        cookies: Any = [{"name": one.name, "value": one.value or "", "url": world.base_url} for one in http.cookies.jar]
-    async with visiting(browser, world.base_url, cookies=cookies) as page:
+    async with visiting(browser, world.base_url, cookies=await _session(world, "supervisor")) as page:
         await page.goto(f"{world.base_url}/policies/futian_five")
         await expect(page.get_by_text("须由2名不同岗位人员签收")).to_be_visible()
         await expect(page.get_by_text("夜班 20:00–08:00")).to_be_visible()
@@ -69,7 +73,8 @@ async def test_a_place_reads_its_own_grades_and_records_a_visit(world: World, br
         case = await world.case_of(report)
         assert (case["grade"], case["band"]) == ("I", "1")
         officer = case["owner"]["officer_id"]
-        await world.act(case, "acknowledge", officer)
+        taken = await world.act(case, "acknowledge", officer)
+        assert taken.json()["acknowledgements_wanted"] == 1
         await page.reload()
         await expect(page.get_by_text("按规则需其他人员签收")).to_be_visible()
         await expect(page.get_by_text("否则签收失效")).to_be_visible()
@@ -79,6 +84,10 @@ async def test_a_place_reads_its_own_grades_and_records_a_visit(world: World, br
         closed = await world.act(case, "close", officer, result="child_safe")
         assert closed.json()["status"] == "closed", closed.text
         await page.reload()
+        await expect(page.get_by_text("下次回访期限")).to_be_visible()
+        await expect(page.get_by_role("button", name="登记现已回访")).to_have_count(0)  # that is for the post which had the case
+    async with visiting(browser, world.base_url, cookies=await _session(world, "officer-nanyuan-community")) as page:
+        await page.goto(f"{world.base_url}/cases/{case['case_id']}")
         await _pictures(page, "own-grades-visit")
         async with page.expect_navigation():
             await page.get_by_role("button", name="登记现已回访").click()

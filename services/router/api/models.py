@@ -79,6 +79,7 @@ class CaseOut(BaseModel):
     received_at: datetime = Field(description="t0 of every clock: when its first report was received")
     opened_at: datetime
     acknowledged_at: datetime | None
+    acknowledgements_wanted: int = Field(description="how many more officers have to acknowledge, where the policy wants several")
     owner: OwnerOut
     deadlines: list[DeadlineOut]
     supervision: list[DeadlineOut] = Field(description="rounds of supervising, past and to come")
@@ -175,6 +176,7 @@ def case_out(view: View) -> CaseOut:
         received_at=case.t0,
         opened_at=case.opened_at,
         acknowledged_at=case.acknowledged_at,
+        acknowledgements_wanted=view.wanted,
         owner=OwnerOut(
             post_id=case.owner_post_id,
             post_title=owner.title(current_locale()) if owner else "",

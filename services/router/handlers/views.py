@@ -12,9 +12,10 @@ from libs.directory.model import Post, Route
 from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from services.router.errors import NoSuchCase
 from services.router.handlers.desk import Desk
-from services.router.rules.case import CaseState
+from services.router.rules.case import CaseState, Status
 from services.router.rules.ladder import post_of
 from services.router.rules.policy import Policy, Text
+from services.router.rules.watch import quorum_missing
 from services.router.store import cases as store
 from services.router.store import lists
 from services.router.store.lists import Filter
@@ -41,6 +42,13 @@ class View:
         """What the place calls the grade, where it has grades of its own."""
         policy, case = self.policy, self.case
         return None if policy.plain else policy.grades[policy.band(case.band, case.grade)].name
+
+    @property
+    def wanted(self) -> int:
+        """How many more officers have to acknowledge, where the policy wants several."""
+        if self.case.status is not Status.ACKNOWLEDGED:
+            return 0
+        return quorum_missing(self.case, self.policy.grades[self.policy.band(self.case.band, self.case.grade)].quorum)
 
     @property
     def place(self) -> str:

@@ -240,8 +240,8 @@ class Pages:
             police_missing=Step.POLICE_LINKED in missing,
             missing=missing,
             may_act=assigned is not None or manages,
-            may_visit=any(post.post_id == case.owner_post_id for post in held),
-            acts=_possible(case, who, assigned, manages=manages, holds_post=on_route),
+            may_visit=assigned is not None or any(post.post_id == case.owner_post_id for post in held),
+            acts=_possible(view, who, assigned, manages=manages, holds_post=on_route),
             may_read_reports=may(who, "report.read", case.division_code),
             steps=[(step, labels.label(step)) for step in REPORTABLE_STEPS],
             decline_reasons=[(one, labels.label(one)) for one in DeclineReason],
@@ -288,12 +288,13 @@ _ACTS: dict[str, _Act] = {
 }
 
 
-def _possible(case: CaseState, who: StaffPrincipal, assigned: Assignment | None, *, manages: bool, holds_post: bool) -> dict[str, bool]:
+def _possible(view: View, who: StaffPrincipal, assigned: Assignment | None, *, manages: bool, holds_post: bool) -> dict[str, bool]:
     """Which forms the page offers; the handlers decide for good."""
+    case = view.case
     owns = case.status is Status.ACKNOWLEDGED and case.owner_officer_id == who.officer_id
     acts_here = assigned is not None and may(who, "case.act")
     return {
-        "acknowledge": acts_here and case.status in {Status.OPEN, Status.NEEDS_PLACING},
+        "acknowledge": acts_here and (case.status in {Status.OPEN, Status.NEEDS_PLACING} or _joins(view, assigned)),
         "take_over": case.status is Status.ACKNOWLEDGED and not owns and holds_post and (acts_here or manages),
         "steps": acts_here,
         "decline": assigned is not None and assigned.answer is not Answered.DECLINED and acts_here,
@@ -301,6 +302,10 @@ def _possible(case: CaseState, who: StaffPrincipal, assigned: Assignment | None,
         "place": manages,
         "close": acts_here and (owns or manages) and case.status is not Status.OPEN,
     }
+
+
+def _joins(view: View, assigned: Assignment | None) -> bool:
+    return view.wanted > 0 and assigned is not None and assigned.answer is not Answered.ACKNOWLEDGED
 
 
 def _order(view: View) -> str:
