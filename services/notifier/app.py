@@ -1,6 +1,6 @@
 """Wires the notifier."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,15 @@ from libs.settings import load
 from services.notifier import api, web
 from services.notifier.consumers import subscription
 from services.notifier.errors import BadSetup
-from services.notifier.gateways.twilio import HttpClient, TwilioGateway, make_gateway
+from services.notifier.gateways import Gateway
+from services.notifier.gateways.twilio import FALLBACK, NAME, HttpClient, TwilioGateway, make_gateway
+from services.notifier.handlers.health import Gates
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
 from services.notifier.jobs import FIGURES_EVERY_S, Checker, Sender, count
 from services.notifier.rules import texts
 from services.notifier.rules.states import Limits
-from services.notifier.settings import NotifierSettings
+from services.notifier.settings import FallbackSettings, NotifierSettings
 
 TEMPLATES = Path(__file__).parent / "sms" / "templates.yaml"
 
@@ -29,12 +31,14 @@ async def build(context: Context) -> Service:
     """The notifier as a service."""
     settings = load(NotifierSettings, **context.given.get("notifier", {}))
     public_base_url = context.settings.public_base_url
-    gateway = _gateway(settings, public_base_url)
+    fallback = load(FallbackSettings, **context.given.get("notifier_fallback", {}))
+    gateways = _gateways(settings, fallback, public_base_url)
+    tokens = tuple(token for token in (*settings.auth_tokens, fallback.auth_token.get_secret_value()) if token)
     database = await context.database("notifier", by_key=True)
     means = Means(
         people=People(Directory.under(context.keyring)),
         registry=load_registry(),
-        gateways={gateway.name: gateway},
+        gateways={one.name: one for one in gateways},
         limits=Limits(
             lease_s=settings.lease_s,
             confirm_s=settings.confirm_s,
@@ -42,6 +46,7 @@ async def build(context: Context) -> Service:
             retry_give_up_s=settings.retry_give_up_s,
         ),
         valid_default_s=settings.validity_default_s,
+        gates=Gates(one.name for one in gateways),
         woken=lambda: sender.work_arrived(),  # noqa: PLW0108 - the sender is made below, since it needs these means
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
@@ -51,8 +56,8 @@ async def build(context: Context) -> Service:
         name="notifier",
         database=database,
         routers=(
-            api.status_webhook(recorded, tokens=settings.auth_tokens, public_base_url=public_base_url),
-            api.router(database, context.clock, means, tokens=settings.auth_tokens, public_base_url=public_base_url),
+            api.status_webhook(recorded, tokens=tokens, public_base_url=public_base_url),
+            api.router(database, context.clock, means, tokens=tokens, public_base_url=public_base_url),
             web.router(database),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived),),
@@ -61,7 +66,7 @@ async def build(context: Context) -> Service:
             Job("notifier-check", checker.run_once),
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
         ),
-        resources=(_open(gateway, recorded),),
+        resources=(_open(gateways, recorded),),
     )
 
 
@@ -73,27 +78,35 @@ def load_registry(path: Path = TEMPLATES) -> texts.Registry:
         raise BadSetup(f"{path.name}: {error}") from error
 
 
-def _gateway(settings: NotifierSettings, public_base_url: str) -> TwilioGateway:
-    http = HttpClient(
-        request_timeout_s=settings.request_timeout_s,
-        connect_timeout_s=settings.connect_timeout_s,
-        connections_max=settings.connections_max,
-    )
-    return make_gateway(
-        account_sid=settings.account_sid,
-        auth_token=settings.auth_token.get_secret_value(),
-        from_number=settings.from_number,
-        api_base_url=settings.api_base_url,
-        callback_base_url=f"{public_base_url}{api.STATUS_PATH}",
-        takes_replies=settings.takes_replies,
-        http=http,
-    )
+def _gateways(settings: NotifierSettings, fallback: FallbackSettings, public_base_url: str) -> list[TwilioGateway]:
+    """In the order to try them."""
+    accounts: list[tuple[str, NotifierSettings | FallbackSettings]] = [(NAME, settings)]
+    if fallback.account_sid:
+        accounts.append((FALLBACK, fallback))
+    return [
+        make_gateway(
+            name=name,
+            account_sid=account.account_sid,
+            auth_token=account.auth_token.get_secret_value(),
+            from_number=account.from_number,
+            api_base_url=account.api_base_url,
+            callback_base_url=f"{public_base_url}{api.STATUS_PATH}",
+            takes_replies=account.takes_replies,
+            http=HttpClient(
+                request_timeout_s=settings.request_timeout_s,
+                connect_timeout_s=settings.connect_timeout_s,
+                connections_max=settings.connections_max,
+            ),
+        )
+        for name, account in accounts
+    ]
 
 
 @asynccontextmanager
-async def _open(gateway: TwilioGateway, recorded: api.Callbacks) -> AsyncIterator[None]:
+async def _open(gateways: Sequence[Gateway], recorded: api.Callbacks) -> AsyncIterator[None]:
     try:
         yield
     finally:
         await recorded.drain()
-        await gateway.close()
+        for gateway in gateways:
+            await gateway.close()

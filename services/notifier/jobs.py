@@ -93,7 +93,8 @@ class Sender:
             raise
         async with self._database.connection() as connection:
             send_at, _ = await store.next_times(connection)
-        return Tick(worked=worked, next_at=send_at)
+        now = self._clock.now()
+        return Tick(worked=worked, next_at=max(send_at, self._means.gates.free_at(now)) if send_at else None)
 
     async def _launch(self, free: int) -> int:
         async with self._database.transaction() as tx:
@@ -111,6 +112,7 @@ class Sender:
             WAITED_SECONDS.observe(max((self._clock.now() - subject.requested_at).total_seconds(), 0.0))
         with trace.span(f"attempt {name}", "client", subject.traceparent) as span:
             seen = await self._send(ready)
+            self._means.gates.heard(name, seen, self._clock.now())
             outcome = type(seen).__name__.lower()
             CALLS.labels(name, outcome).inc()
             span.note(

@@ -1,7 +1,11 @@
 """What the operator of a deployment may set for the notifier: `TOCSIN_TWILIO_*`."""
 
+import re
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+E164 = r"\+[1-9][0-9]{1,14}"
 
 
 class NotifierSettings(BaseSettings):
@@ -12,7 +16,7 @@ class NotifierSettings(BaseSettings):
     account_sid: str = Field(description="AC…, from the Twilio console")
     auth_token: SecretStr = Field(description="signs our requests and proves Twilio's")
     auth_token_secondary: SecretStr = Field(default=SecretStr(""), description="also accepted on webhooks while tokens are being rotated")
-    from_number: str = Field(pattern=r"^\+[1-9][0-9]{1,14}$", description="the number that sends, E.164")
+    from_number: str = Field(pattern=f"^{E164}$", description="the number that sends, E.164")
     api_base_url: str = Field(default="https://api.twilio.com", description="where Twilio's API is; the sandbox's address in embedded mode")
     takes_replies: bool = Field(default=True, description="whether officers can answer by SMS; not to mainland China over Twilio")
 
@@ -44,3 +48,26 @@ class NotifierSettings(BaseSettings):
         """The tokens whose signature we trust, the present one first."""
         both = (self.auth_token.get_secret_value(), self.auth_token_secondary.get_secret_value())
         return tuple(token for token in both if token)
+
+
+class FallbackSettings(BaseSettings):
+    """A second account of Twilio's, or another number of the same one: `TOCSIN_TWILIO_FALLBACK_*`. Unset: there is none.
+
+    A message goes that way when the first account has refused it for a reason of its own, or does not answer.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_FALLBACK_", extra="ignore")
+
+    account_sid: str = Field(default="", description="AC…; unset: no second account")
+    auth_token: SecretStr = Field(default=SecretStr(""), description="signs the requests on the second account and proves its callbacks")
+    from_number: str = Field(default="", description="the second account's number, E.164")
+    api_base_url: str = Field(default="https://api.twilio.com", description="where its API is")
+    takes_replies: bool = Field(default=True, description="whether officers can answer its SMS")
+
+    @model_validator(mode="after")
+    def _whole_or_not_at_all(self) -> "FallbackSettings":
+        if self.account_sid and not self.auth_token.get_secret_value():
+            raise ValueError("TOCSIN_TWILIO_FALLBACK_AUTH_TOKEN must be set when TOCSIN_TWILIO_FALLBACK_ACCOUNT_SID is")
+        if self.account_sid and not re.fullmatch(E164, self.from_number):
+            raise ValueError("TOCSIN_TWILIO_FALLBACK_FROM_NUMBER must be a number in E.164, such as +8610…")
+        return self

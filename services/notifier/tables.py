@@ -50,6 +50,7 @@ class NotificationRow(NotifierTable, table=True):
     tried: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     possible_duplicate: bool = Field(sa_column=Column(Boolean, nullable=False))
     reason: str | None = Field(default=None, sa_column=Column(Text))
+    refused: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     updated_at: datetime = Field(sa_column=_time())
 
 

@@ -35,6 +35,7 @@ from libs.web.identity import SESSION_COOKIE
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PLACE = "440304001020"
 SID, TOKEN, OLD_TOKEN, NUMBER = "AC" + "0" * 32, "test-token", "old-token", "+860019999999"
+SECOND_SID, SECOND_TOKEN, SECOND_NUMBER = "AC" + "1" * 32, "second-token", "+860019999998"
 ROUNDS_MAX = 200
 
 
@@ -46,6 +47,7 @@ class Desk:
     http: httpx.AsyncClient
     assembly: Assembly
     sandbox: Sandbox
+    second: Sandbox
     db: Database
     keyring: KeyRing
     base_url: str
@@ -116,7 +118,7 @@ class Desk:
                 worked += (await consumer.drain_once()).events
             ticks = [await self.job(name).run_once() for name in ("notifier-send", "notifier-check")]
             if self.callbacks:
-                ticks.append(await self.sandbox.courier.run_once())
+                ticks += [await sandbox.courier.run_once() for sandbox in (self.sandbox, self.second)]
             if not worked + sum(tick.worked for tick in ticks):
                 return min((tick.next_at for tick in ticks if tick.next_at is not None), default=None)
         raise AssertionError("the notifier does not come to rest")
@@ -133,13 +135,13 @@ class Desk:
     def job(self, name: str) -> Job:
         return next(job for job in self.assembly.jobs if job.name == name)
 
-    async def faults(self, *items: dict[str, Any]) -> None:
-        answer = await self.http.put("/sandbox/faults", json={"items": list(items)})
+    async def faults(self, *items: dict[str, Any], at: str = "/sandbox") -> None:
+        answer = await self.http.put(f"{at}/faults", json={"items": list(items)})
         assert answer.status_code == 200, answer.text
 
-    async def sms(self, to: str | None = None) -> list[dict[str, Any]]:
-        """What is on the virtual phones."""
-        items: list[dict[str, Any]] = (await self.http.get("/sandbox/messages", params={"to": to} if to else {})).json()["items"]
+    async def sms(self, to: str | None = None, *, at: str = "/sandbox") -> list[dict[str, Any]]:
+        """What is on the virtual phones; `at` "/second" that which the second account brought."""
+        items: list[dict[str, Any]] = (await self.http.get(f"{at}/messages", params={"to": to} if to else {})).json()["items"]
         return items
 
     async def reply(self, sid: str, body: str) -> list[str]:
@@ -221,8 +223,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def make_desk(database_url: str, folder: Path, **given: Any) -> AsyncIterator[Desk]:
-    """A desk on a fresh database; `given` are settings of the notifier."""
+async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, **given: Any) -> AsyncIterator[Desk]:
+    """A desk on a fresh database; `given` are settings of the notifier. `fallback`: with a second account, whose sandbox is at /second."""
     keyring = KeyRing.parse(KeyRing.generate())
     clock = FakeClock(NOW)
     listener = listen("127.0.0.1", 0)
@@ -236,8 +238,14 @@ async def make_desk(database_url: str, folder: Path, **given: Any) -> AsyncItera
         "api_base_url": f"{base_url}/sandbox",
     }
     bus = PostgresBus(database_url)
+    account = {"account_sid": SECOND_SID, "auth_token": SECOND_TOKEN, "from_number": SECOND_NUMBER, "api_base_url": f"{base_url}/second"}
     context = Context(
-        clock=clock, settings=settings, keyring=keyring, database_url=database_url, bus=bus, given={"notifier": {**twilio, **given}}
+        clock=clock,
+        settings=settings,
+        keyring=keyring,
+        database_url=database_url,
+        bus=bus,
+        given={"notifier": {**twilio, **given}, "notifier_fallback": account if fallback else {}},
     )
     db = await Database.open(database_url, role=None, size_max=4)
     async with db.connection() as c:
@@ -247,10 +255,12 @@ async def make_desk(database_url: str, folder: Path, **given: Any) -> AsyncItera
             PLACE,
         )
     sandbox = Sandbox(SandboxConfig(SID, (TOKEN,), NUMBER, f"{base_url}/v1/twilio/inbound"), clock)
+    second = Sandbox(SandboxConfig(SECOND_SID, (SECOND_TOKEN,), SECOND_NUMBER, f"{base_url}/v1/twilio/inbound"), clock)
     try:
-        async with sandbox, assemble(context, [services.notifier.app.build]) as assembly:
+        async with sandbox, second, assemble(context, [services.notifier.app.build]) as assembly:
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
+            assembly.app.include_router(second.router, prefix="/second")
             async with serving(assembly.app, listener), httpx.AsyncClient(base_url=base_url, timeout=20) as http:
-                yield Desk(clock, http, assembly, sandbox, db, keyring, base_url)
+                yield Desk(clock, http, assembly, sandbox, second, db, keyring, base_url)
     finally:
         await db.close()

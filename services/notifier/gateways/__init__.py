@@ -17,6 +17,12 @@ class Capabilities:
     replies: bool
     templates: bool
     max_chars: int
+    prefixes: tuple[str, ...] = ("+",)
+    """The numbers that it serves, by how they begin."""
+
+    def carries(self, channel: str, phone: str) -> bool:
+        """Whether it serves that channel for that number."""
+        return channel in self.channels and phone.startswith(self.prefixes)
 
 
 @dataclass(frozen=True, slots=True)

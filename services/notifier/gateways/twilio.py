@@ -17,6 +17,7 @@ from services.notifier.gateways import Capabilities, Outgoing
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 
 NAME = "twilio"
+FALLBACK = "twilio_fallback"
 API = "https://api.twilio.com"
 ANSWER_BYTES_MAX = 1_000_000
 FIND_PAGE = 50
@@ -55,11 +56,12 @@ _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aio
 
 
 class TwilioGateway:
-    """SMS over Twilio. `callback_url_of` gives the StatusCallback address of an attempt."""
+    """SMS over one account of Twilio's. A callback goes to `callback_base_url` with the attempt's id behind it."""
 
-    name = NAME
-
-    def __init__(self, client: Client, http: "HttpClient", *, from_number: str, callback_base_url: str, takes_replies: bool) -> None:
+    def __init__(
+        self, client: Client, http: "HttpClient", *, name: str, from_number: str, callback_base_url: str, takes_replies: bool
+    ) -> None:
+        self.name = name
         self._client = client
         self._http = http
         self._from_number = from_number
@@ -95,7 +97,7 @@ class TwilioGateway:
                 if message.body == body and message.sid not in taken and str(message.direction) == "outbound-api":
                     found = message  # the oldest one that fits is the one that this attempt sent
         except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
-            log.warning("notifier.find_unanswered", gateway=NAME, error=type(error).__name__)
+            log.warning("notifier.find_unanswered", gateway=self.name, error=type(error).__name__)
             return Unanswered()
         if found is not None:
             return _seen(found)
@@ -107,10 +109,10 @@ class TwilioGateway:
         except (TwilioRestException, TwilioServiceException) as error:
             if error.status == 404:
                 return Missing()
-            log.warning("notifier.fetch_refused", gateway=NAME, status=error.status, code=error.code)
+            log.warning("notifier.fetch_refused", gateway=self.name, status=error.status, code=error.code)
             return Unanswered()
         except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
-            log.warning("notifier.fetch_unanswered", gateway=NAME, error=type(error).__name__)
+            log.warning("notifier.fetch_unanswered", gateway=self.name, error=type(error).__name__)
             return Unanswered()
 
     async def close(self) -> None:
@@ -126,12 +128,13 @@ def make_gateway(
     callback_base_url: str,
     takes_replies: bool,
     http: "HttpClient",
+    name: str = NAME,
 ) -> TwilioGateway:
-    """The gateway on an account."""
+    """The gateway on an account; `name` tells it from another account's."""
     http.base_url = api_base_url
     options = {"http_client": http, "environment": {"TWILIO_EDGE": "", "TWILIO_REGION": ""}}
     client = Client(account_sid, auth_token, **options)  # type: ignore[no-untyped-call] # the SDK is not typed
-    return TwilioGateway(client, http, from_number=from_number, callback_base_url=callback_base_url, takes_replies=takes_replies)
+    return TwilioGateway(client, http, name=name, from_number=from_number, callback_base_url=callback_base_url, takes_replies=takes_replies)
 
 
 def state_of(status: str) -> AttemptState | None:

@@ -14,7 +14,8 @@ from libs.events.catalogue import NotificationDelivered, NotificationFailed, Not
 from libs.log import get_logger
 from services.notifier import store
 from services.notifier.gateways import Gateway, Outgoing
-from services.notifier.handlers.people import People, Recipient
+from services.notifier.handlers.health import Gates
+from services.notifier.handlers.people import People
 from services.notifier.rules.states import (
     Accepted,
     Attempt,
@@ -26,8 +27,11 @@ from services.notifier.rules.states import (
     Observation,
     Unanswered,
     follow,
+    priority_of,
+    put_off,
 )
 from services.notifier.rules.texts import Language, Registry, TemplateError, Wording
+from services.notifier.rules.ways import Wait, Way, choose, others
 from services.notifier.store import Beginning, Subject
 
 VALID_S_MIN = 60
@@ -46,8 +50,17 @@ class Means:
     gateways: Mapping[str, Gateway]
     limits: Limits
     valid_default_s: int
+    gates: Gates
     woken: Callable[[], None] = lambda: None
     """Called after a commit that queued something to send at once."""
+
+    def carriers(self, contact: Contact) -> list[str]:
+        """The gateways that serve a contact, the preferred one first."""
+        return [name for name, one in self.gateways.items() if one.capabilities.carries(contact.channel, contact.phone)]
+
+    def of_channel(self, channel: str) -> list[str]:
+        """The gateways of a channel, whatever numbers they serve."""
+        return [name for name, one in self.gateways.items() if channel in one.capabilities.channels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +75,14 @@ class Ready:
 
 
 async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, list[Ready]]:
-    """Takes due notifications, writes their attempts, and fails those whose officer has no contact left.
+    """Takes due notifications and writes their attempts; fails those whose officer has no contact left.
 
-    Answers how many were taken, and the calls to make once this transaction has committed.
+    Those for which no gateway can be tried now are put off. While that is every gateway, only those are taken that have waited for
+    one as long as one is waited for. Answers how many were taken, and the calls to make once this transaction has committed.
     """
-    taken = await store.claim_due(tx, now, limit)
+    room = means.gates.room(now, limit)
+    long_ago = now - timedelta(seconds=means.limits.retry_give_up_s)
+    taken = await store.claim_due(tx, now, room or limit, since_before=None if room else long_ago)
     if not taken:
         return 0, []
     await means.people.fresh(tx)
@@ -76,25 +92,29 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
     events: list[Event[EventData]] = []
     for subject, notification in taken:
         recipient = await means.people.recipient(tx, subject.officer_id)
-        found = _way(means, notification, recipient)
-        text = None
-        if found is not None:
+        critical = subject.priority == priority_of(subject.grade, critical=True)
+        way = choose(recipient.contacts, means.carriers, notification, means.gates.breakers, now, critical=critical)
+        if isinstance(way, Wait):
+            moved[subject.notification_id] = put_off(notification, way.contact.contact_id, way.until, now, means.limits)
+            continue
+        beginning = None
+        if way is not None:
             language, again = recipient.language, notification.possible_duplicate
-            text = await _begin(tx, means, subject, found, now, language=language, possible_duplicate=again)
-        if found is None or text is None:
-            reason = (notification.reason or "no_contact") if found is None else "no_text"
+            beginning = await _begin(tx, means, subject, way, now, language=language, possible_duplicate=again)
+        if way is None or beginning is None:
+            reason = (notification.reason or "no_contact") if way is None else "no_text"
             moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=reason)
             events.append(_tell(subject, NotificationFailed(**_common(subject), reason=reason), now))
             with trace.within(subject.traceparent):
                 log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
             continue
-        beginnings.append(text)
+        means.gates.begun(way.gateway, now)
+        beginnings.append(beginning)
         moved[subject.notification_id] = replace(
-            notification, state=NotificationState.SENDING, next_at=None, current_attempt=text.attempt.attempt_id
+            notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
         )
-        gateway, contact = found
-        message = Outgoing(text.attempt.attempt_id, contact.phone, text.body, _valid_s(subject.deadline_at, now, means))
-        ready.append(Ready(gateway, message, subject, first=notification.current_attempt is None))
+        message = Outgoing(beginning.attempt.attempt_id, way.contact.phone, beginning.body, _valid_s(subject.deadline_at, now, means))
+        ready.append(Ready(means.gateways[way.gateway], message, subject, first=notification.current_attempt is None))
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
     await publish(tx, events)
@@ -112,7 +132,9 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
         if attempt_id not in known:
             continue
         subject = known[attempt_id][0]
-        followed = follow(notifications[subject.notification_id], attempts[attempt_id], observation, now, means.limits)
+        notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
+        more = others(attempt.gateway, means.of_channel(attempt.channel), notification, means.gates.breakers, now)
+        followed = follow(notification, attempt, observation, now, means.limits, others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
         if followed.submitted:
@@ -153,21 +175,10 @@ async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: 
     return answer if isinstance(answer, Missing) else Unanswered()
 
 
-def _way(means: Means, notification: Notification, recipient: Recipient) -> tuple[Gateway, Contact] | None:
-    """The next contact that was not given up, and the gateway for it."""
-    for contact in recipient.contacts:
-        if contact.contact_id in notification.tried:
-            continue
-        for gateway in means.gateways.values():
-            if contact.channel in gateway.capabilities.channels:
-                return gateway, contact
-    return None
-
-
 async def _begin(
-    tx: Tx, means: Means, subject: Subject, way: tuple[Gateway, Contact], now: datetime, *, language: Language, possible_duplicate: bool
+    tx: Tx, means: Means, subject: Subject, way: Way, now: datetime, *, language: Language, possible_duplicate: bool
 ) -> Beginning | None:
-    gateway, contact = way
+    gateway, contact = means.gateways[way.gateway], way.contact
     try:
         text = means.registry.render(
             Wording(

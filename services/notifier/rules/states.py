@@ -148,7 +148,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification as far as decisions need it. `tries` counts refusals, `duplicates` second sendings, both of the present contact."""
+    """A notification as far as decisions need it. `tries` counts refusals, `duplicates` second sendings, both of the present contact.
+
+    `refused`: the gateways that have refused it since the last pause, while others had not.
+    """
 
     state: NotificationState
     current_attempt: UUID | None
@@ -159,6 +162,7 @@ class Notification:
     tried: tuple[UUID, ...] = ()
     possible_duplicate: bool = False
     reason: str | None = None
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +180,10 @@ def priority_of(grade: Grade, *, critical: bool) -> int:
     return 0 if critical else grade.rank
 
 
-def follow(notification: Notification, attempt: Attempt, seen: Observation, now: datetime, limits: Limits) -> Followed:
-    """What `seen` does to `attempt` and its `notification`."""
+def follow(
+    notification: Notification, attempt: Attempt, seen: Observation, now: datetime, limits: Limits, *, others: bool = False
+) -> Followed:
+    """What `seen` does to `attempt` and its `notification`. `others`: another gateway is worth a try at once."""
     after = _observe(attempt, seen, now, limits)
     submitted = attempt.submitted_at is None and after.submitted_at is not None
     if notification.state in FINAL:
@@ -187,7 +193,7 @@ def follow(notification: Notification, attempt: Attempt, seen: Observation, now:
         return Followed(after, done, submitted=submitted, delivered=True)
     if notification.current_attempt != attempt.attempt_id or notification.state is NotificationState.QUEUED:
         return Followed(after, notification, submitted=submitted)
-    return Followed(after, _go_on(notification, after, seen, now, limits), submitted=submitted)
+    return Followed(after, _go_on(notification, after, seen, now, limits, others=others), submitted=submitted)
 
 
 def next_contact(notification: Notification, contact_id: UUID, reason: str, now: datetime) -> Notification:
@@ -199,6 +205,7 @@ def next_contact(notification: Notification, contact_id: UUID, reason: str, now:
         tries=0,
         duplicates=0,
         contact_since=None,
+        refused=(),
         tried=(*notification.tried, contact_id),
         possible_duplicate=False,
         reason=reason,
@@ -242,7 +249,7 @@ def _age_s(attempt: Attempt, now: datetime) -> float:
     return (now - (attempt.submitted_at or attempt.started_at)).total_seconds()
 
 
-def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now: datetime, limits: Limits) -> Notification:
+def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now: datetime, limits: Limits, *, others: bool) -> Notification:
     match attempt.state:
         case AttemptState.SENDING | AttemptState.AMBIGUOUS:
             return notification
@@ -264,6 +271,9 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
     since = notification.contact_since or attempt.started_at
     if (now - since).total_seconds() >= limits.retry_give_up_s:
         return next_contact(notification, attempt.contact_id, reason, now)
+    if others:
+        refused = (*notification.refused, attempt.gateway)
+        return replace(notification, state=NotificationState.QUEUED, next_at=now, contact_since=since, reason=reason, refused=refused)
     pause_s = min(limits.retry_s * 2 ** min(notification.tries, 10), limits.retry_max_s)
     if isinstance(seen, Rejected):
         pause_s = max(pause_s, min(seen.retry_after_s, limits.retry_max_s))
@@ -274,7 +284,16 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
         tries=notification.tries + 1,
         contact_since=since,
         reason=reason,
+        refused=(),
     )
+
+
+def put_off(notification: Notification, contact_id: UUID, until: datetime, now: datetime, limits: Limits) -> Notification:
+    """Waits until a gateway may be tried again, as long as a failing gateway is waited for at all; then the next contact."""
+    since = notification.contact_since or now
+    if (now - since).total_seconds() >= limits.retry_give_up_s:
+        return next_contact(notification, contact_id, "gateway_down", now)
+    return replace(notification, next_at=until, contact_since=since, reason="gateway_down", refused=())
 
 
 def _never_there(attempt: Attempt, seen: Observation) -> bool:

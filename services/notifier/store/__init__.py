@@ -5,7 +5,7 @@ Here: notifications and their attempts. `replies`: who is waited for, and what t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,8 +66,8 @@ _ADD = """
 INSERT INTO notifier.notifications (
     notification_id, case_id, code, grade, division_code, tier, post_id, officer_id, purpose, step, deadline_at, priority,
     requested_at, cause_id, correlation_id, traceparent,
-    state, next_at, tries, duplicates, tried, possible_duplicate, updated_at)
-SELECT *, 'queued', $17, 0, 0, '{}'::uuid[], false, $17
+    state, next_at, tries, duplicates, tried, possible_duplicate, refused, updated_at)
+SELECT *, 'queued', $17, 0, 0, '{}'::uuid[], false, '{}'::text[], $17
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
             $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[])
 ON CONFLICT (notification_id) DO NOTHING
@@ -75,7 +75,7 @@ ON CONFLICT (notification_id) DO NOTHING
 
 _SUBJECT = ", ".join(f"n.{name}" for name in _SUBJECT_FIELDS)
 _STATE = """
-n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason
+n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason, n.refused
 """
 _ATTEMPT = """
 a.attempt_id, a.contact_id, a.gateway, a.channel, a.state AS attempt_state, a.started_at, a.provider_id, a.error_code, a.submitted_at,
@@ -85,7 +85,7 @@ a.ended_at, a.check_at
 _CLAIM_DUE = f"""
 SELECT {_SUBJECT}, {_STATE}
 FROM notifier.notifications n
-WHERE n.state = 'queued' AND n.next_at <= $1
+WHERE n.state = 'queued' AND n.next_at <= $1 AND coalesce(n.contact_since, n.requested_at) <= $3
 ORDER BY n.priority, n.next_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
@@ -117,10 +117,10 @@ _MOVE = """
 UPDATE notifier.notifications n
 SET state = m.state, current_attempt = m.current_attempt, next_at = m.next_at, tries = m.tries, duplicates = m.duplicates,
     contact_since = m.contact_since, tried = m.tried::uuid[], possible_duplicate = m.possible_duplicate, reason = m.reason,
-    updated_at = $11
+    refused = m.refused::text[], updated_at = $12
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::smallint[], $6::smallint[], $7::timestamptz[], $8::text[],
-            $9::boolean[], $10::text[])
-     AS m (notification_id, state, current_attempt, next_at, tries, duplicates, contact_since, tried, possible_duplicate, reason)
+            $9::boolean[], $10::text[], $11::text[])
+     AS m (notification_id, state, current_attempt, next_at, tries, duplicates, contact_since, tried, possible_duplicate, reason, refused)
 WHERE n.notification_id = m.notification_id
 """
 
@@ -143,6 +143,8 @@ WITH due AS (
 SELECT {_ATTEMPT}, a.body, n.officer_id, n.traceparent
 FROM leased JOIN notifier.attempts a USING (attempt_id) JOIN notifier.notifications n USING (notification_id)
 """
+
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 _NEXT_TIMES = """
 SELECT (SELECT min(next_at) FROM notifier.notifications WHERE state = 'queued') AS send_at,
@@ -172,9 +174,13 @@ async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) 
         await tx.execute(_ADD, *([getattr(one, field) for one in subjects] for field in _SUBJECT_FIELDS), now)
 
 
-async def claim_due(tx: Tx, now: datetime, limit: int) -> list[tuple[Subject, Notification]]:
-    """Locks notifications that need an attempt, the most urgent first, skipping those that another replica has."""
-    return [(_subject(row), _notification(row)) for row in await tx.fetch(_CLAIM_DUE, now, limit)]
+async def claim_due(tx: Tx, now: datetime, limit: int, *, since_before: datetime | None = None) -> list[tuple[Subject, Notification]]:
+    """Locks notifications that need an attempt, the most urgent first, skipping those that another replica has.
+
+    `since_before`: only those whose present contact has been tried, or waited for, since before then.
+    """
+    rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER)
+    return [(_subject(row), _notification(row)) for row in rows]
 
 
 async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
@@ -222,6 +228,7 @@ async def move_notifications(tx: Tx, moved: dict[UUID, Notification], now: datet
         ["{" + ",".join(str(contact_id) for contact_id in n.tried) + "}" for n in states],
         [n.possible_duplicate for n in states],
         [n.reason for n in states],
+        ["{" + ",".join(n.refused) + "}" for n in states],
         now,
     )
 
@@ -304,6 +311,7 @@ def _notification(row: Any) -> Notification:
         tried=tuple(row["tried"]),
         possible_duplicate=row["possible_duplicate"],
         reason=row["reason"],
+        refused=tuple(row["refused"]),
     )
 
 

@@ -1,0 +1,75 @@
+"""Which contact is tried next, and through which gateway: in the officer's order of contacts and the deployment's order of gateways."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from libs.directory.model import Contact
+from services.notifier.rules.breaker import Breaker, Health
+from services.notifier.rules.states import Notification
+
+ALL_REFUSED_PAUSE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A contact, and the gateway that is to carry the message there."""
+
+    contact: Contact
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No gateway for the next contact can be tried before `until`."""
+
+    contact: Contact
+    until: datetime
+
+
+def choose(
+    contacts: Sequence[Contact],
+    carriers: Callable[[Contact], Sequence[str]],
+    notification: Notification,
+    breakers: Mapping[str, Breaker],
+    now: datetime,
+    *,
+    critical: bool = False,
+) -> Way | Wait | None:
+    """The next way; None when there is no contact left.
+
+    `carriers` names the gateways that serve a contact, the preferred one first. One that has just refused this message is left out
+    while another has not; one whose breaker is open is left out while it is. To ask a gateway whether it is back, a message is
+    taken that is not `critical`, as long as that one has another way.
+    """
+    for contact in contacts:
+        if contact.contact_id in notification.tried:
+            continue
+        names = carriers(contact)
+        if not names:
+            continue
+        fresh = [name for name in names if name not in notification.refused]
+        if not fresh:
+            return Wait(contact, now + ALL_REFUSED_PAUSE)
+        usable = [(name, health) for name in fresh if (health := _of(breakers, name).health(now)) is not Health.OPEN]
+        if critical:
+            usable.sort(key=lambda one: one[1] is Health.HALF_OPEN)
+        if usable:
+            return Way(contact, usable[0][0])
+        return Wait(contact, min(_of(breakers, name).free_at(now) for name in fresh))
+    return None
+
+
+def others(
+    contact_gateway: str, carriers: Sequence[str], notification: Notification, breakers: Mapping[str, Breaker], now: datetime
+) -> bool:
+    """Whether another gateway than the one that has just refused is worth a try at once."""
+    done = {contact_gateway, *notification.refused}
+    return any(name not in done and _of(breakers, name).health(now) is Health.CLOSED for name in carriers)
+
+
+def _of(breakers: Mapping[str, Breaker], name: str) -> Breaker:
+    return breakers.get(name, _UNKNOWN)
+
+
+_UNKNOWN = Breaker()
