@@ -182,6 +182,8 @@ def test_a_night_is_an_hour_longer_or_shorter_when_the_clocks_change_and_nobody_
         (replace(DAY, turn_days=7), "since"),
         (replace(DAY, turn_days=-1, since=date(2026, 2, 2)), "turn_days"),
         (replace(DAY, since=date(2026, 2, 2), until=date(2026, 2, 1)), "until"),
+        (replace(DAY, until=date(9999, 12, 31)), "until"),
+        (replace(DAY, skip=frozenset({date(1, 1, 1)})), "skip"),
     ],
 )
 def test_shifts_that_make_no_sense_are_named_with_their_field(shift: Shift, field: str) -> None:

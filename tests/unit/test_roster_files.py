@@ -154,6 +154,8 @@ def test_other_shapes_of_events() -> None:
     [
         (["DTSTART:tomorrow", "ATTENDEE;CN=Ben:x"], (3, "DTSTART")),
         (["DTSTART:20260102T120000", "ATTENDEE;CN=Ben:x"], (2, "DTEND")),
+        (["DTSTART:99991231T120000", "DURATION:PT24H", "ATTENDEE;CN=Ben:x"], (3, "DTSTART")),
+        (["DTSTART:20260102T120000", "DURATION:P999W", "ATTENDEE;CN=Ben:x"], (4, "DURATION")),
         (["DTSTART:20260102T120000", "DTEND:20260102T110000", "ATTENDEE;CN=Ben:x"], (4, "DTEND")),
         (["DTSTART;TZID=Mars/Crater:20260102T120000", "DURATION:PT4H", "ATTENDEE;CN=Ben:x"], (3, "DTSTART")),
         (["DTSTART:20260102T120000", "DURATION:4h", "ATTENDEE;CN=Ben:x"], (4, "DURATION")),

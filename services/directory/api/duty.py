@@ -71,7 +71,10 @@ class DutyApi:
         return router
 
     async def get_duty(self, who: Reader, post_id: UUID, at: AwareDatetime | None = None) -> DutyOut:
-        """Who is on duty for a post at a time (left out: now), with the reason."""
+        """Who is on duty for a post at a time (left out: now), with the reason, by the plan as it is today.
+
+        Who was told at a time in the past stands in the ledger, not here.
+        """
         moment = at or self._clock.now()
         async with self._database.connection() as connection:
             await _require_readable(connection, who, post_id)

@@ -187,7 +187,9 @@ async def _read(tx: Tx, text: str, kind: Format, zone: str) -> list[RosterRow]:
     else:
         named = [tuple(name.split("/")) for name in posts_named(text)]
         keys = [
-            PostKey(parts[0], parts[1], int(parts[2])) for parts in named if len(parts) == 3 and parts[2].isdigit() and len(parts[2]) < 6
+            PostKey(parts[0], parts[1], int(parts[2]))
+            for parts in named
+            if len(parts) == 3 and parts[2].isascii() and parts[2].isdigit() and len(parts[2]) < 6
         ]
         zones = {
             PostKey(row["division_code"], row["role"], row["position"]): row["zone"]

@@ -145,7 +145,8 @@ def _rule(shift: Shift, event: _Event, zone: str) -> str:
 
 
 def _left_out(shift: Shift, event: _Event, calendar: WorkCalendar, today: date) -> list[date]:
-    day, last = event.first, min(today + AHEAD, shift.until or date.max)
+    past = max((today - event.first).days // event.interval, 0)  # what is over need not be left out
+    day, last = event.first + past * event.interval * _DAY, min(today + AHEAD, shift.until or date.max)
     found = []
     while day <= last:
         if not Shift(shift.name, event.officers, days=shift.days, skip=shift.skip).on(day, calendar):

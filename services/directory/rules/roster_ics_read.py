@@ -10,10 +10,11 @@ from libs.directory.duty import WEEKDAYS, Shift
 from libs.i18n import gettext as _
 from services.directory.errors import LineError
 from services.directory.rules.roster_rows import ERRORS_MAX, ROWS_MAX, FileWrong, PostKey, RosterRow, days_of, post_key_of
-from services.directory.rules.shifts import SLOTS_MAX
+from services.directory.rules.shifts import SLOTS_MAX, YEARS
 
 LINES_MAX = 400_000
 COUNT_MAX = 5_000
+LENGTH_MAX = timedelta(days=3_660)
 DAYS_MAX = 36_525
 """How far ahead a repeated event is followed: one that comes less often than its COUNT needs goes on without end."""
 _DAY = timedelta(days=1)
@@ -206,13 +207,20 @@ def _span(event: _Event, zone: str) -> _Span:
         length = _DAY
     else:
         raise FileWrong(event.line, "DTEND", "missing", _("The event has neither an end nor a duration."))
-    if length <= timedelta() or start.second or (start + length).second:
+    if not timedelta() < length <= LENGTH_MAX or start.second or (start + length).second:
         raise (ends or lasts or begins).wrong("bad_period", _("An event must end after it begins, both at full minutes."))
     return _Span(start, length)
 
 
 def _local(given: _Property, text: str, zone: str) -> datetime:
-    """An instant in the zone's local time, without zone."""
+    """An instant in the zone's local time, without zone, in a year that rosters may name."""
+    year = text.strip()[:4]
+    if not (year.isascii() and year.isdigit() and int(year) in YEARS):
+        raise given.wrong("bad_time", _("“%(found)s” is no time. Write it like 20260131T080000.", found=text.strip()[:20]))
+    return _moment(given, text, zone)
+
+
+def _moment(given: _Property, text: str, zone: str) -> datetime:
     value = text.strip()
     try:
         if len(value) == len("20260101"):

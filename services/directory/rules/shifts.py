@@ -11,6 +11,8 @@ SLOTS_MAX = 400
 TURN_DAYS_MAX = 366
 SKIPS_MAX = 400
 ROUND_DAYS_MAX = 400
+YEARS = range(2000, 2200)
+"""Rosters of other centuries are mistakes, and calendars end."""
 NAME_MAX = 40
 
 
@@ -40,6 +42,10 @@ def _problems(shift: Shift) -> Iterator[tuple[str, str, str]]:
         yield "days", "unknown_day", _("Days are: %(known)s.", known=", ".join((*WEEKDAYS, *DAY_KINDS)))
     if shift.since and shift.until and shift.until < shift.since:
         yield "until", "bad_period", _("The last day must not come before the first.")
+    for field, day in (("since", shift.since), ("until", shift.until), *(("skip", day) for day in sorted(shift.skip))):
+        if day is not None and day.year not in YEARS:
+            yield field, "bad_date", _("A day must lie between %(first)s and %(last)s.", first=YEARS[0], last=YEARS[-1])
+            break
     if len(shift.skip) > SKIPS_MAX:
         yield "skip", "too_many", _("At most %(max)s days left out.", max=SKIPS_MAX)
     yield from _problems_of_turns(shift)

@@ -135,6 +135,8 @@ async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceiv
         raise UnknownDivision
     route = await desk.route(tx, question.division_code)
     at = _thinkable(desk, question.at)
+    if question.at is not None:  # who is on duty then, as far as it is planned
+        route = await desk.directory.route_at(tx, route.division.code, at, desk.calendar) or route
     try:
         policy = (
             desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(route.division.code, at, route.division.zone)
