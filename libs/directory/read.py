@@ -4,18 +4,20 @@ Nothing here depends on the time: who is on duty changes by a change of the dire
 Only `route_at`, for simulations of another time, asks the rosters themselves.
 """
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Tx
 from libs.directory import sql
 from libs.directory.duty import Held, Leave, Override, Plan, Shift, on_duty
-from libs.directory.model import Contact, Division, Holder, Officer, Post, Route, ancestor_codes
+from libs.directory.model import CODE_LENGTHS, Contact, Division, Holder, Officer, Post, Route, ancestor_codes
 from libs.directory.phones import normalise_phone
 from libs.directory.roles import DISPATCH_DESK
 from libs.directory.search import search as search_divisions
@@ -26,9 +28,14 @@ if TYPE_CHECKING:
 
 ROUTES_REMEMBERED_MAX = 20_000
 """Some 2 kB each; the communities of a big city are 3,000, the country's 620,000."""
+PLACES_REMEMBERED_MAX = 60_000
+"""The streets, districts, cities and provinces that routes share: 45,000 in the country, some 0.5 kB each."""
 LOOKUP_TIMEOUT_S = 10.0
 PHONE_INDEX = "officer-phone"
 """The purpose of the blind index of officers' phones."""
+
+Place: TypeAlias = tuple[Division, tuple[Post, ...]]
+"""A division with the posts there."""
 
 
 class Directory:
@@ -38,6 +45,9 @@ class Directory:
         self._blind = blind
         self._sealer = sealer
         self._routes: OrderedDict[tuple[int, str], Route] = OrderedDict()
+        self._places: dict[str, Place] = {}
+        self._desks: dict[str, tuple[Post, ...]] = {}
+        self._places_version = -1
 
     @classmethod
     def under(cls, keyring: KeyRing) -> "Directory":
@@ -81,6 +91,11 @@ class Directory:
         """The smallest registered place that a code lies in: what is left of a code that is newer than the register."""
         rows = await tx.fetch(sql.DIVISIONS, list(ancestor_codes(code)), timeout=LOOKUP_TIMEOUT_S)
         return sql.division(rows[0]) if rows else None
+
+    async def example(self, tx: Tx, within: str) -> str | None:
+        """A place as small as possible within another ("" is everywhere) that has a post: for trying out what a report there would do."""
+        found: str | None = await tx.fetchval(sql.EXAMPLE, within, f"{within}z", timeout=LOOKUP_TIMEOUT_S)
+        return found
 
     async def search(self, tx: Tx, text: str, limit: int = 20) -> list[Division]:
         """Places by name, pinyin, initials or code prefix, best first; several words narrow it down from the outside in."""
@@ -129,17 +144,40 @@ class Directory:
         return [row["officer_id"] for row in rows]
 
     async def _load_route(self, tx: Tx, version: int, code: str) -> Route | None:
-        codes = list(ancestor_codes(code))
-        rows = await tx.fetch(sql.DIVISIONS, codes, timeout=LOOKUP_TIMEOUT_S)
-        ancestors = tuple(sql.division(row) for row in rows)
-        if not ancestors or ancestors[0].code != code:
+        """One question for what is not known of the place and what it lies in; one more where no dispatch desk is on the way."""
+        codes = ancestor_codes(code)
+        places = await self._load_places(tx, version, codes)
+        if not codes or codes[0] not in places:
             return None
-        post_rows = await tx.fetch(sql.POSTS_AT, codes, timeout=LOOKUP_TIMEOUT_S)
-        posts = with_holders(post_rows)
+        found = [places[one] for one in codes if one in places]
+        posts = [post for _division, posts in found for post in posts]
         if not any(post.role == DISPATCH_DESK and post.reachable for post in posts):
             here = {post.post_id for post in posts}
-            posts += [desk for desk in await self.dispatch_desks(tx, code) if desk.post_id not in here]
-        return Route(ancestors[0], ancestors, tuple(posts), version)
+            posts += [desk for desk in await self._desks_for(tx, version, codes) if desk.post_id not in here]
+        return Route(found[0][0], tuple(division for division, _posts in found), tuple(posts), version)
+
+    async def _load_places(self, tx: Tx, version: int, codes: Sequence[str]) -> dict[str, Place]:
+        """These places with their posts, as far as they are registered. What routes share is remembered, the place itself is not."""
+        if version != self._places_version or len(self._places) > PLACES_REMEMBERED_MAX:
+            self._places, self._desks, self._places_version = {}, {}, version
+        known = self._places  # ours for this version: whoever sees a newer one meanwhile begins another
+        found = {code: known[code] for code in codes if code in known}
+        missing = [code for code in codes if code not in found]
+        rows = await tx.fetch(sql.PLACES, missing, timeout=LOOKUP_TIMEOUT_S) if missing else []
+        for code, together in itertools.groupby(rows, key=itemgetter("code")):
+            own = list(together)
+            found[code] = sql.division(own[0]), tuple(with_holders(row for row in own if row["post_id"] is not None))
+            if code != codes[0]:
+                known[code] = found[code]
+        return found
+
+    async def _desks_for(self, tx: Tx, version: int, codes: Sequence[str]) -> tuple[Post, ...]:
+        """The dispatch desks for a place that has none on its way: the same for its whole district."""
+        district = next((code for code in codes if len(code) <= CODE_LENGTHS["district"]), codes[0])
+        known = self._desks if version == self._places_version else {}
+        if district not in known:
+            known[district] = await self.dispatch_desks(tx, district)
+        return known[district]
 
     async def _posts(self, tx: Tx, post_ids: Sequence[UUID]) -> list[Post]:
         return with_holders(await tx.fetch(sql.POSTS_BY_ID, list(post_ids), timeout=LOOKUP_TIMEOUT_S)) if post_ids else []

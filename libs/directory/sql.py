@@ -43,6 +43,12 @@ FROM directory.holdings h
 WHERE h.officer_id = $1 AND h.state = 'current'
 """
 
+EXAMPLE = """
+SELECT division_code FROM directory.posts WHERE division_code >= $1 AND division_code < $2
+ORDER BY length(division_code) DESC, division_code LIMIT 1
+"""
+"""$1 the place, $2 the place followed by what sorts after every digit."""
+
 REACHABLE = """
 (o.active AND EXISTS (SELECT 1 FROM directory.contacts c WHERE c.officer_id = o.officer_id AND c.enabled))
 """
@@ -61,7 +67,19 @@ ORDER BY length(p.division_code) DESC, p.division_code, p.position, p.role, p.po
 """
 """`duty` is what the roster job found (libs.directory.duty); 0 for all where there is neither a roster nor a leave."""
 
-POSTS_AT = f"{_POSTS} WHERE p.division_code = ANY($1::text[]) {_IN_ORDER}"
+PLACES = f"""
+SELECT d.code, d.name, d.level, d.parent_code, d.zone,
+       p.post_id, p.division_code, p.role, p.tier, p.title_zh, p.title_en, p.position,
+       h.officer_id, h.rank, h.on_duty, coalesce({REACHABLE}, false) AS reachable
+FROM directory.divisions d
+LEFT JOIN directory.posts p ON p.division_code = d.code
+LEFT JOIN directory.holdings h ON h.post_id = p.post_id AND h.state = 'current'
+LEFT JOIN directory.officers o ON o.officer_id = h.officer_id
+WHERE d.code = ANY($1::text[])
+ORDER BY length(d.code) DESC, d.code, p.position, p.role, p.post_id,
+         h.duty, h.rank = 'deputy', h.valid_from, h.officer_id
+"""
+"""Places with their posts and holders, lowest first; a place without a post is one row."""
 
 POSTS_BY_ID = f"{_POSTS} WHERE p.post_id = ANY($1::uuid[]) {_IN_ORDER}"
 
