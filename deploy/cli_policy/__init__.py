@@ -11,11 +11,13 @@ import orjson
 import typer
 
 from deploy.cli_policy import holidays
+from deploy.cli_policy.administration import register
 from libs.i18n import gettext as _
 from libs.settings import SettingsError
 
-app = typer.Typer(no_args_is_help=True, help=_("The response rules: check files, see what they would do."))
+app = typer.Typer(no_args_is_help=True, help=_("The response rules: check files, see what they would do, bind them, move running cases."))
 app.add_typer(holidays.app, name="holidays")
+register(app)
 STANDARD_ZONE = "Asia/Shanghai"
 
 
@@ -140,7 +142,7 @@ async def _compared(before: str, after: str, division: str, past: int) -> Any:
     from libs.i18n import current_locale
     from services.router.handlers.policies import compared
 
-    desk = _desk()
+    desk = desk_of()
     async with connected(settings_for(), lambda line: print(line, file=sys.stderr)) as connection:
         rows = await connection.fetch(_PAST, ReportReceived.event_type, division, past) if past else []
         reports = [ReportReceived.model_validate(row["payload"]) for row in rows]
@@ -155,7 +157,8 @@ SELECT payload FROM audit.ledger WHERE event_type = $1 AND payload ->> 'division
 """
 
 
-def _desk() -> Any:
+def desk_of() -> Any:
+    """A desk of the configured policy files; what administrators have added is taken up from the database when it is asked."""
     from libs.clock import SystemClock
     from libs.crypto import KeyRing
     from libs.directory.read import Directory
@@ -177,7 +180,7 @@ async def _asked(question: Any) -> dict[str, Any]:
     if not settings.database_url and not (settings.var_dir / "postgres").exists():
         print(_("There is no database yet: assuming that somebody can be reached on every post."), file=sys.stderr)
         return _assumed(question)
-    desk = _desk()
+    desk = desk_of()
     async with connected(settings, lambda line: print(line, file=sys.stderr)) as connection:
         try:
             policy, given, lines = await simulated(desk, connection, question, current_locale())

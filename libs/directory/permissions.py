@@ -36,8 +36,12 @@ Action = Literal[
     "directory.manage",
     "notification.read",
     "policy.read",
+    "policy.manage",
 ]
-"""report.read is the personal content; case.act is answering for a case; case.manage is to regrade, place and take over."""
+"""report.read is the personal content; case.act is answering for a case; case.manage is to regrade, place and take over.
+
+policy.manage is to add and bind policies, and to move running cases to other ones.
+"""
 
 Scope = Literal["report", "read", "act", "audit", "admin"]
 """What an API key may be good for."""
@@ -102,7 +106,7 @@ _BY_ROLE: dict[Role, frozenset[Action]] = {
         }
     ),
     Role.AUDITOR: frozenset({"case.read", "audit.read", "notification.read", "policy.read"}),
-    Role.ADMIN: frozenset({"case.read", "notification.read", "policy.read", "directory.read", "directory.manage"}),
+    Role.ADMIN: frozenset({"case.read", "notification.read", "policy.read", "policy.manage", "directory.read", "directory.manage"}),
 }
 
 _BY_SCOPE: dict[str, frozenset[Action]] = {
@@ -110,7 +114,7 @@ _BY_SCOPE: dict[str, frozenset[Action]] = {
     "read": frozenset({"case.read", "notification.read", "policy.read"}),
     "act": frozenset({"case.read", "case.act", "case.manage", "report.read", "policy.read"}),
     "audit": frozenset({"audit.read", "case.read", "policy.read"}),
-    "admin": frozenset({"directory.read", "directory.manage"}),
+    "admin": frozenset({"directory.read", "directory.manage", "policy.read", "policy.manage"}),
 }
 
 

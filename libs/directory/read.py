@@ -59,9 +59,12 @@ class Directory:
         found: int | None = await tx.fetchval(sql.VERSION, timeout=LOOKUP_TIMEOUT_S)
         return found or 0
 
-    async def route(self, tx: Tx, division_code: str) -> Route | None:
-        """Everybody who could answer for a place; None for a code that is not in the register."""
-        version = await self.version(tx)
+    async def route(self, tx: Tx, division_code: str, version: int | None = None) -> Route | None:
+        """Everybody who could answer for a place; None for a code that is not in the register.
+
+        `version` is the directory's, where the caller has just asked for it.
+        """
+        version = await self.version(tx) if version is None else version
         key = (version, division_code)
         known = self._routes.get(key)
         if known is not None:

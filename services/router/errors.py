@@ -4,20 +4,27 @@ TocsinError
 ├── Forbidden
 │   └── NotAssigned       the officer was never told of this case
 ├── NotFound
-│   └── NoSuchCase        unknown, or outside the reader's divisions
+│   ├── NoSuchCase        unknown, or outside the reader's divisions
+│   ├── NoSuchBinding     the same of where a policy is bound
+│   └── NoSuchMove        and of running cases that are moved
 ├── Conflict
 │   ├── CaseIsClosed      nothing more can be done to it
 │   ├── AlreadyTaken      another officer is the owner
 │   ├── OfficerIsGone     the officer is not active any more
 │   ├── NotYours          only the owner may do that
 │   ├── NotAcknowledged   somebody must acknowledge first
-│   └── NotReadyToClose   a step is missing
+│   ├── NotReadyToClose   a step is missing
+│   ├── AlreadyInForce    the policy is in force there anyway
+│   ├── NotCompared       the policy was compared with another than the present one
+│   └── MoveIsRunning     cases there are being moved already
 └── Invalid
     ├── UnknownDivision   a code that is not in the register
-    └── NoPolicyThen      no policy was, or will be, in force
+    ├── NoPolicyThen      no policy was, or will be, in force
+    ├── UnknownPolicy     an id or version that nobody has added
+    └── PolicyFileWrong   a policy file with mistakes: file, line and reason of each
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from libs.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from libs.i18n import gettext as _
@@ -92,3 +99,45 @@ class NoPolicyThen(Invalid):
         super().__init__(
             "no_policy_then", _("No policy is in force there at that time. Name one with policy, or ask for another time."), field="at"
         )
+
+
+class NoSuchBinding(NotFound):
+    def __init__(self) -> None:
+        super().__init__("no_such_binding", _("There is no such binding in your divisions. See /v1/policies/bindings."))
+
+
+class NoSuchMove(NotFound):
+    def __init__(self) -> None:
+        super().__init__("no_such_move", _("There is no such move in your divisions. See /v1/policies/moves."))
+
+
+class AlreadyInForce(Conflict):
+    def __init__(self, stamp: str) -> None:
+        super().__init__("already_in_force", _("%(stamp)s is in force there on that day anyway.", stamp=stamp), field="policy")
+
+
+class NotCompared(Conflict):
+    def __init__(self, present: str) -> None:
+        super().__init__(
+            "not_compared",
+            _("On that day %(present)s is in force there. Compare with it first, then bind instead of it.", present=present),
+            field="instead_of",
+        )
+
+
+class MoveIsRunning(Conflict):
+    def __init__(self) -> None:
+        super().__init__("move_is_running", _("Cases there are being moved at this moment. Wait until that is done, then look again."))
+
+
+class UnknownPolicy(Invalid):
+    def __init__(self, known: Iterable[str], field: str = "policy") -> None:
+        names = ", ".join(sorted(set(known)))
+        super().__init__("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=names), field=field)
+
+
+class PolicyFileWrong(Invalid):
+    """`reasons` has one line per mistake: `file:line: reason`."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("policy_file", "\n".join(reasons), errors=[FieldError("text", "policy_file", reason) for reason in reasons])

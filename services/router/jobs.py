@@ -1,4 +1,7 @@
-"""The sweeper, and figures. Every replica may run both: cases that one of them is busy with are left out by the others."""
+"""The sweeper, moves of running cases to other rules, and figures.
+
+Every replica may run all of them: cases that one of them is busy with are left out by the others.
+"""
 
 import asyncio
 from functools import partial
@@ -7,7 +10,7 @@ from libs.db import TRANSIENT, Database
 from libs.jobs import at_intervals
 from libs.log import get_logger
 from libs.service import Job, Tick
-from services.router.handlers import figures, monthly, sweep
+from services.router.handlers import figures, monthly, moving, sweep
 from services.router.handlers.desk import Desk
 from services.router.store import cases as store
 
@@ -22,6 +25,7 @@ def jobs(desk: Desk, database: Database, batch: int) -> tuple[Job, ...]:
     """The router's jobs."""
     return (
         sweeper(desk, database, batch),
+        Job("router-moves", partial(move_once, desk, database), idle_s=1.0),
         at_intervals("router-figures", figures.EVERY_S, desk.clock, partial(figures.count, desk, database)),
         at_intervals("router-monthly-reports", monthly.EVERY_S, desk.clock, partial(monthly.remind, desk, database)),
     )
@@ -61,3 +65,14 @@ async def _sweep(desk: Desk, database: Database, batch: int) -> Tick:
             return Tick(worked=fired)
         desk.alarm.next_at = await store.next_wake(tx, desk.clock.now())
         return Tick(next_at=desk.alarm.next_at)
+
+
+async def move_once(desk: Desk, database: Database) -> Tick:
+    """Moves a batch of running cases to the rules that somebody ordered for them; a move that cannot be written is given up."""
+    try:
+        async with database.transaction() as tx:
+            return Tick(worked=await moving.work(desk, tx))
+    except moving.MoveFailed as failed:  # it would fail again at every round
+        log.exception("router.move_stopped", move_id=str(failed.move_id))
+        await moving.stop(desk, database, failed.move_id)
+        return Tick(worked=1)

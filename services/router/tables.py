@@ -9,7 +9,23 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Index, Integer, MetaData, SmallInteger, String, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -146,3 +162,81 @@ class AssignmentRow(RouterTable, table=True):
     supervising: bool = Field(sa_column=Column(Boolean, nullable=False))
     answer: str = _code()
     answered_at: datetime | None = _maybe_time()
+
+
+class PolicyRow(RouterTable, table=True):
+    """A policy version that an administrator added. `document` is the whole policy, `source` the text that it was read from."""
+
+    __tablename__ = "policies"
+
+    policy_id: str = _code(40, key=True)
+    version: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    document: Any = Field(sa_column=Column(JSONB, nullable=False))
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    added_at: datetime = _time()
+    added_by: UUID | None = _maybe_uuid()
+    added_by_name: str = _code(200)
+
+
+class BindingRow(RouterTable, table=True):
+    """Where a policy version was bound, since when, by whom and why; `number` is the order in which bindings were made.
+
+    `instead_of` is the policy that was in force there before, `reports` and `changed` what comparing the two came to.
+    """
+
+    __tablename__ = "bindings"
+    __table_args__ = (Index("bindings_number", "number", unique=True),)
+
+    binding_id: UUID = Field(primary_key=True)
+    number: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), nullable=False))
+    division_code: str = Field(sa_column=Column(String(15, collation="C"), nullable=False))
+    policy_id: str = _code(40)
+    policy_version: int = Field(sa_column=Column(Integer, nullable=False))
+    since: date = Field(sa_column=Column(Date, nullable=False))
+    until: date | None = Field(default=None, sa_column=Column(Date))
+    reason: str = _code(300)
+    instead_of: str = _code(60)
+    reports: int = Field(sa_column=Column(Integer, nullable=False))
+    changed: int = Field(sa_column=Column(Integer, nullable=False))
+    made_at: datetime = _time()
+    made_by: UUID | None = _maybe_uuid()
+    made_by_name: str = _code(200)
+    withdrawn_at: datetime | None = _maybe_time()
+    withdrawn_by: UUID | None = _maybe_uuid()
+    withdrawn_by_name: str | None = _maybe_code(200)
+    withdrawn_reason: str | None = _maybe_code(300)
+
+
+class PolicyMoveRow(RouterTable, table=True):
+    """The open cases of a place are moved from one policy version to another, a batch at a time; `after_*` is how far that has come."""
+
+    __tablename__ = "policy_moves"
+    __table_args__ = (Index("policy_moves_running", "made_at", postgresql_where=text("state = 'running'")),)
+
+    move_id: UUID = Field(primary_key=True)
+    division_code: str = Field(sa_column=Column(String(15, collation="C"), nullable=False))
+    from_policy_id: str = _code(40)
+    from_version: int = Field(sa_column=Column(Integer, nullable=False))
+    to_policy_id: str = _code(40)
+    to_version: int = Field(sa_column=Column(Integer, nullable=False))
+    reason: str = _code(300)
+    made_at: datetime = _time()
+    made_by: UUID | None = _maybe_uuid()
+    made_by_name: str = _code(200)
+    state: str = _code()
+    total: int = Field(sa_column=Column(Integer, nullable=False))
+    moved: int = Field(sa_column=Column(Integer, nullable=False))
+    failed: int = Field(sa_column=Column(Integer, nullable=False))
+    after_division: str = Field(sa_column=Column(String(15, collation="C"), nullable=False))
+    after_case_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    finished_at: datetime | None = _maybe_time()
+
+
+class PolicyVersionRow(RouterTable, table=True):
+    """Counts the changes of policies and bindings, so that replicas know when to read them again."""
+
+    __tablename__ = "policy_version"
+    __table_args__ = (CheckConstraint("singleton", name="policy_version_single"),)
+
+    singleton: bool = Field(sa_column=Column(Boolean, primary_key=True))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))

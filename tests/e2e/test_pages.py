@@ -74,6 +74,7 @@ async def _populate(world: World, browser: Browser) -> Town:
     new = await world.report(situations=["MR8_BEGGING"])
     await world.settle()
     await _put_on_duty(world, (await world.case_of(report))["owner"])
+    await _other_rules(world)
     names = place_names(await world.fetch("SELECT name FROM directory.divisions"))
     return Town(world, browser, await world.case_of(report), await world.case_of(taken), await world.case_of(new), report, frozenset(names))
 
@@ -90,6 +91,16 @@ async def _put_on_duty(world: World, owner: dict[str, Any]) -> None:
     away = {"ends_at": "2026-12-01T08:00:00+08:00"}
     left = await world.http.post(f"/v1/officers/{officer}/leaves", json=away, headers=world.bearer)
     assert left.status_code == 201, left.text
+
+
+async def _other_rules(world: World) -> None:
+    """A street takes up the rules of another place, and its cases are moved to them."""
+    plan = {"policy": "guandu_2022@1", "division_code": "440304004", "since": "2026-12-01", "instead_of": "futian_2022@1"}
+    move = {"division_code": "440304004", "before": "futian_2022@1", "after": "guandu_2022@1"}
+    for path, body in (("bindings", plan), ("moves", move)):
+        answer = await world.http.post(f"/v1/policies/{path}", json={**body, "reason": "2026-1"}, headers=world.bearer)
+        assert answer.status_code < 300, answer.text
+    await world.settle()
 
 
 def _in(code: str) -> list[dict[str, Any]]:
@@ -130,6 +141,10 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "directory-post": f"/directory/posts/{town.late['owner']['post_id']}",
             "directory-reachability": "/directory/reachability",
             "notifications-empty": "/notifications",
+            "policy-check": "/policies/check?extends=futian_2022",
+            "policy-bind": "/policies/bind?policy=xiantao_2021@1&division=440304001&since=2026-12-01",
+            "policy-bindings": "/policies/bindings",
+            "policy-moves": "/policies/moves?division=440304&before=futian_2022@1&after=xiantao_2021@1",
         },
     }[username]
 

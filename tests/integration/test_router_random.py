@@ -24,8 +24,8 @@ from libs.terms import Answer, Channel, Danger, DeclineReason, Grade, Situation,
 from services.router.handlers import acting, hearing, sweep
 from services.router.handlers.acting import Actor
 from services.router.handlers.desk import Desk
+from services.router.rules.book import PolicyBook
 from services.router.rules.policy import Binding, FanOut, Policy, Recipients, When
-from services.router.rules.policy_files import PolicyBook
 from services.router.rules.simulate import Line, Reply, assumed_route, simulate
 from tests.integration.router_town import desk, people
 from tests.support.presets import BOOK

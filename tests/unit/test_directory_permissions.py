@@ -18,23 +18,24 @@ ACTIONS: tuple[Action, ...] = (
     "directory.manage",
     "notification.read",
     "policy.read",
+    "policy.manage",
 )
 
-#                          create read  case  act   manage audit dir.r dir.m notif policy
+#                          create read  case  act   manage audit dir.r dir.m notif pol.r pol.m
 MATRIX: dict[Role, str] = {
-    Role.OPERATOR:        "yes    yes   yes   yes   yes    no    yes   no    yes   yes",
-    Role.OFFICER:         "yes    yes   yes   yes   yes    no    no    no    yes   yes",
-    Role.SUPERVISOR:      "yes    yes   yes   yes   yes    yes   yes   no    yes   yes",
-    Role.AUDITOR:         "no     no    yes   no    no     yes   no    no    yes   yes",
-    Role.ADMIN:           "no     no    yes   no    no     no    yes   yes   yes   yes",
+    Role.OPERATOR:        "yes    yes   yes   yes   yes    no    yes   no    yes   yes   no",
+    Role.OFFICER:         "yes    yes   yes   yes   yes    no    no    no    yes   yes   no",
+    Role.SUPERVISOR:      "yes    yes   yes   yes   yes    yes   yes   no    yes   yes   no",
+    Role.AUDITOR:         "no     no    yes   no    no     yes   no    no    yes   yes   no",
+    Role.ADMIN:           "no     no    yes   no    no     no    yes   yes   yes   yes   yes",
 }  # fmt: skip
 
 SCOPE_MATRIX: dict[str, str] = {
-    "report":             "yes    no    no    no    no     no    no    no    no    yes",
-    "read":               "no     no    yes   no    no     no    no    no    yes   yes",
-    "act":                "no     yes   yes   yes   yes    no    no    no    no    yes",
-    "audit":              "no     no    yes   no    no     yes   no    no    no    yes",
-    "admin":              "no     no    no    no    no     no    yes   yes   no    no",
+    "report":             "yes    no    no    no    no     no    no    no    no    yes   no",
+    "read":               "no     no    yes   no    no     no    no    no    yes   yes   no",
+    "act":                "no     yes   yes   yes   yes    no    no    no    no    yes   no",
+    "audit":              "no     no    yes   no    no     yes   no    no    no    yes   no",
+    "admin":              "no     no    no    no    no     no    yes   yes   no    yes   yes",
 }  # fmt: skip
 
 

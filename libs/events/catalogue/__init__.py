@@ -26,6 +26,7 @@ from libs.events.catalogue.router import (
     MonthlyReportDue,
     NotificationRequested,
 )
+from libs.events.catalogue.router_policies import CasePolicyChanged, PolicyAdded, PolicyBound, PolicyMoveOrdered, PolicyUnbound
 
 __all__ = [
     "AcknowledgementStale",
@@ -36,6 +37,7 @@ __all__ = [
     "CaseEscalated",
     "CaseOpened",
     "CasePlaced",
+    "CasePolicyChanged",
     "CaseRegraded",
     "CaseReportAttached",
     "CaseStepDone",
@@ -49,6 +51,10 @@ __all__ = [
     "NotificationRequested",
     "NotificationSubmitted",
     "OfficerReplied",
+    "PolicyAdded",
+    "PolicyBound",
+    "PolicyMoveOrdered",
+    "PolicyUnbound",
     "ReportReceived",
     "ReportViewed",
 ]

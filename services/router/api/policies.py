@@ -40,7 +40,9 @@ def router(desk: Desk, database: Database) -> APIRouter:
         """Every policy in every version that is known here."""
         require(who, "policy.read")
         locale = current_locale()
-        return Page(items=[policy_out(policy, locale) for policy in desk.book.policies])
+        async with database.connection() as connection:
+            book = await desk.refresh(connection)
+        return Page(items=[policy_out(policy, locale) for policy in book.policies])
 
     @made.get("/v1/policies/schema")
     async def policy_schema() -> dict[str, Any]:

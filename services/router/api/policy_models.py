@@ -47,7 +47,7 @@ class QuestionIn(BaseModel):
     settings: Annotated[list[Word], Field(max_length=30)] = []
     at: AwareDatetime | None = Field(default=None, description="when it would come in; left out: now")
     grade: Word | None = Field(default=None, description="pretend this grade: I, II, III or IV, or one of the policy's own")
-    policy: Annotated[str, Field(max_length=40)] | None = Field(default=None, description="pretend this policy")
+    policy: Annotated[str, Field(max_length=60)] | None = Field(default=None, description="pretend this policy")
     answers: Annotated[list[ReplyIn], Field(max_length=50, description="left out: everybody stays silent")] = []
 
     def question(self) -> Question:
@@ -134,8 +134,8 @@ class ComparisonIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    before: Annotated[str, Field(max_length=40)]
-    after: Annotated[str, Field(max_length=40)]
+    before: Annotated[str, Field(max_length=60, description="an id, or `id@version`")]
+    after: Annotated[str, Field(max_length=60)]
     division_code: Code
     at: AwareDatetime | None = Field(default=None, description="when the reports would come in; left out: now")
 

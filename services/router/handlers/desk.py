@@ -15,10 +15,11 @@ from libs.directory.model import Division, Route
 from libs.directory.read import Directory
 from libs.events import Event, new_event, publish
 from libs.events.envelope import new_id
+from services.router.rules.book import PolicyBook
 from services.router.rules.calendar import WorkCalendar
 from services.router.rules.case import CaseState, Ids, Moment, Outcome
 from services.router.rules.policy import Policy
-from services.router.rules.policy_files import PolicyBook
+from services.router.store import bindings
 from services.router.store import cases as store
 
 CODE_ALPHABET = "23456789CFGHJMPQRVWX"
@@ -91,12 +92,29 @@ class Desk:
     ids: Ids = field(default_factory=RandomIds)
     alarm: Alarm = field(default_factory=Alarm)
     news: News = field(default_factory=News)
+    files: PolicyBook = field(init=False)
+    """The rules as the policy files have them, without what administrators have added."""
     _routes: dict[str, Route] = field(default_factory=dict)
     _routes_version: int = -1
 
+    def __post_init__(self) -> None:
+        self.files = self.book
+
+    async def refresh(self, tx: Tx) -> PolicyBook:
+        """The rules as they are now: takes up what administrators have added and bound since the last look."""
+        rules, _people = await bindings.versions(tx)
+        return await self._rules(tx, rules)
+
+    async def _rules(self, tx: Tx, version: int) -> PolicyBook:
+        if version > self.book.version:
+            added, bound = await bindings.policies(tx, (policy.stamp for policy in self.book.policies)), await bindings.bound(tx)
+            self.book = self.book.with_added(added, bound, version)
+        return self.book
+
     async def routes(self, tx: Tx, codes: Iterable[str]) -> dict[str, Route]:
-        """Who could answer for each place, as of now: one look at the directory's version for all of them."""
-        version = await self.directory.version(tx)
+        """Who could answer for each place, as of now: one look at the versions of directory and rules for all of them."""
+        rules, version = await bindings.versions(tx)
+        await self._rules(tx, rules)
         if version != self._routes_version or len(self._routes) > ROUTES_REMEMBERED_MAX:
             self._routes, self._routes_version = {}, version
         known = self._routes  # ours for this version: whoever sees a newer one meanwhile begins another
@@ -113,10 +131,10 @@ class Desk:
 
     async def _load_route(self, tx: Tx, code: str, version: int) -> Route:
         """A code that is not registered is answered for by the smallest registered place that it lies in, else by a dispatch desk."""
-        route = await self.directory.route(tx, code)
+        route = await self.directory.route(tx, code, version)
         if route is None:
             nearest = await self.directory.nearest(tx, code)
-            route = await self.directory.route(tx, nearest.code) if nearest else None
+            route = await self.directory.route(tx, nearest.code, version) if nearest else None
         if route is None:
             nowhere = Division(code=code, name=code, level="province", parent_code=None)
             route = Route(nowhere, (nowhere,), await self.directory.dispatch_desks(tx, code), version)

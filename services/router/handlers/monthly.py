@@ -8,8 +8,8 @@ from libs.db import Database, Tx
 from libs.events import new_event, publish
 from libs.events.catalogue import MonthlyReportDue
 from services.router.handlers.desk import Desk
+from services.router.rules.book import STANDARD_ZONE
 from services.router.rules.periodic import monthly_due, reporting_places
-from services.router.rules.policy_files import STANDARD_ZONE
 from services.router.store import monthly as store
 from services.router.store.monthly import Told
 
@@ -19,7 +19,9 @@ EVERY_S = 600.0
 async def remind(desk: Desk, database: Database) -> None:
     """Every place of the register that has to report and was not told this month is told: recorded, published, shown on its board."""
     now = desk.clock.now()
-    for due in monthly_due(desk.book, reporting_places(desk.book), now):
+    async with database.connection() as connection:
+        book = await desk.refresh(connection)
+    for due in monthly_due(book, reporting_places(book), now):
         async with database.transaction() as tx:
             if await desk.directory.division(tx, due.division_code) is None:
                 continue

@@ -7,11 +7,9 @@ from uuid import UUID
 
 from libs.db import Tx
 from libs.directory.model import Route
-from libs.errors import Invalid
 from libs.events.catalogue import CaseAssigned, ReportReceived
-from libs.i18n import gettext as _
 from libs.terms import AgeBand, Answer, Channel, Danger, Situation
-from services.router.errors import NoPolicyThen, UnknownDivision
+from services.router.errors import NoPolicyThen, UnknownDivision, UnknownPolicy
 from services.router.handlers.desk import Desk
 from services.router.rules.acts import band_named
 from services.router.rules.case import Moment, Outcome
@@ -107,8 +105,9 @@ async def compared(
 ) -> Comparison:
     """Both policies on `past` reports (at most REPORTS_MAX), or on samples of a place around `at`, with the people that are there now.
 
-    Raises `UnknownDivision`, and `Invalid` for unknown policies.
+    A policy is named by its id, or as `id@version`. Raises `UnknownDivision` and `UnknownPolicy`.
     """
+    await desk.refresh(tx)
     if await desk.directory.division(tx, division_code) is None:
         raise UnknownDivision
     reports = past or list(samples(division_code, _thinkable(desk, at)))
@@ -123,10 +122,9 @@ async def compared(
 
 
 def _named(desk: Desk, policy_id: str) -> Policy:
-    policy = desk.book.get(policy_id)
+    policy = desk.book.named(policy_id)
     if policy is None:
-        known = ", ".join(sorted({one.id for one in desk.book.policies}))
-        raise Invalid("unknown_policy", _("There is no such policy. Known are: %(known)s.", known=known), field="policy")
+        raise UnknownPolicy(desk.book.ids)
     return policy
 
 
@@ -139,7 +137,7 @@ async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceiv
         route = await desk.directory.route_at(tx, route.division.code, at, desk.calendar) or route
     try:
         policy = (
-            desk.book.get(question.policy_id) if question.policy_id else desk.book.in_force(route.division.code, at, route.division.zone)
+            desk.book.named(question.policy_id) if question.policy_id else desk.book.in_force(route.division.code, at, route.division.zone)
         )
     except LookupError as error:
         raise NoPolicyThen from error

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from services.router.rules.book import STANDARD_ZONE, PolicyBook
 from services.router.rules.policy import Policy
-from services.router.rules.policy_files import STANDARD_ZONE, PolicyBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +32,9 @@ def monthly_due(book: PolicyBook, places: Iterable[str], now: datetime, zone: st
 
 def reporting_places(book: PolicyBook) -> set[str]:
     """The places that a policy with a monthly report is bound to: each reports for itself (试点单位)."""
-    return {binding.division for policy in book.policies if policy.monthly_report for binding in policy.bind if binding.division}
+    places = {binding.division for policy in book.policies if policy.monthly_report for binding in policy.bind}
+    for bound in book.bindings:
+        policy = book.named(f"{bound.policy_id}@{bound.policy_version}")
+        if policy is not None and policy.monthly_report:
+            places.add(bound.division)
+    return places - {""}

@@ -1,15 +1,14 @@
-"""Reading policy files: an error names the file, the line and the reason. A book of them knows which one is in force where and when."""
+"""Reading policy files: an error names the file, the line and the reason."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from services.router.rules.book import PolicyBook
 from services.router.rules.calendar import Notice, WorkCalendar
 from services.router.rules.policy import Policy
 
@@ -18,53 +17,42 @@ CALENDAR = FOLDER / "calendar" / "cn.yaml"
 _SATURDAY = 5
 POLICY_FILE_BYTES_MAX = 1_000_000
 EXTENDS_MAX = 5
-STANDARD_ZONE = "Asia/Shanghai"
 
 
 class PolicyFileError(ValueError):
     """A policy file cannot be used. The message has one line per reason: `file:line: reason`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyBook:
-    """All policies known here, in every version."""
-
-    policies: tuple[Policy, ...]
-
-    def in_force(self, division_code: str, at: datetime, zone: str = STANDARD_ZONE) -> Policy:
-        """The policy for a place at an instant: of the nearest ancestor that has one in force, the highest version."""
-        day = at.astimezone(ZoneInfo(zone)).date()
-        best: tuple[int, int] = (-1, 0)
-        found: Policy | None = None
-        for policy in self.policies:
-            for binding in policy.bind:
-                rank = (len(binding.division), policy.version)
-                if rank > best and division_code.startswith(binding.division) and _runs(binding.since, binding.until, day):
-                    best, found = rank, policy
-        if found is None:
-            msg = f"no policy is in force for {division_code or 'the country'} on {day}: bind one to division '' in its policy file"
-            raise LookupError(msg)
-        return found
-
-    def get(self, policy_id: str, version: int | None = None) -> Policy | None:
-        """The policy of that id and version; without a version, or when that version's file is gone, the newest one."""
-        known = sorted((policy for policy in self.policies if policy.id == policy_id), key=lambda policy: policy.version)
-        exact = next((policy for policy in known if policy.version == version), None)
-        return exact or (known[-1] if known else None)
-
-
-def _runs(since: date, until: date | None, day: date) -> bool:
-    return since <= day and (until is None or day < until)
-
-
 def load(path: Path) -> Policy:
     """Reads one policy file, and what it `extends` from the same folder or the built-in ones; `PolicyFileError` tells what is wrong."""
     document, root = _merged(path, EXTENDS_MAX)
+    return _validated(path.name, document, root)
+
+
+def _validated(name: str, document: Any, root: yaml.Node | None) -> Policy:
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
-        reasons = [f"{path.name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
+        reasons = [f"{name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
+
+
+def parse(name: str, data: bytes, base: Callable[[str], Policy | None]) -> Policy:
+    """A policy from the bytes of a file called `name`; what it `extends` is looked up in `base` by its id. Raises as `load` does.
+
+    Where it is in force is not for such a file to say: it is bound by an act of its own, which is recorded.
+    """
+    document, root = _mapping(name, _parsed(name, data))
+    if "bind" in document:
+        reason = "bind: leave it out; where and since when it is in force is said when it is bound"
+        raise PolicyFileError(f"{name}:{_line(root, ('bind',))}: {reason}")
+    base_id = document.pop("extends", None)
+    if base_id is not None:
+        found = base(base_id) if isinstance(base_id, str) else None
+        if found is None:
+            raise PolicyFileError(f"{name}:{_line(root, ('extends',))}: extends: there is no policy of that id here")
+        document = _overlay(found.model_dump(mode="json", exclude={"id", "version", "bind"}), document)
+    return _validated(name, document, root)
 
 
 def load_book(folders: Iterable[Path] = ()) -> PolicyBook:
@@ -170,26 +158,38 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _as_text)  # dates are re
 def _read(path: Path) -> tuple[Any, yaml.Node | None]:
     try:
         data = path.read_bytes()
-        if len(data) > POLICY_FILE_BYTES_MAX:
-            raise PolicyFileError(f"{path.name}:1: larger than {POLICY_FILE_BYTES_MAX} bytes")
+    except OSError as error:
+        raise PolicyFileError(f"{path.name}:1: cannot be read: {error.strerror}") from None
+    return _parsed(path.name, data)
+
+
+def _parsed(name: str, data: bytes) -> tuple[Any, yaml.Node | None]:
+    if len(data) > POLICY_FILE_BYTES_MAX:
+        raise PolicyFileError(f"{name}:1: larger than {POLICY_FILE_BYTES_MAX} bytes")
+    try:
         text = data.decode()
         document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
         return document, yaml.compose(text, yaml.CSafeLoader)
-    except OSError as error:
-        raise PolicyFileError(f"{path.name}:1: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise PolicyFileError(f"{path.name}:1: is not UTF-8 text") from None
+        raise PolicyFileError(f"{name}:1: is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise PolicyFileError(f"{path.name}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
+        raise PolicyFileError(f"{name}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        raise PolicyFileError(f"{path.name}:1: {error}") from None
+        raise PolicyFileError(f"{name}:1: {error}") from None
+    except (TypeError, ValueError, RecursionError):  # a list as a key, a number of a thousand digits, ten thousand brackets
+        raise PolicyFileError(f"{name}:1: is not a policy: names, texts, numbers and lists only") from None
+
+
+def _mapping(name: str, read: tuple[Any, yaml.Node | None]) -> tuple[dict[Any, Any], yaml.Node | None]:
+    document, root = read
+    if not isinstance(document, dict):
+        raise PolicyFileError(f"{name}:1: must hold `key: value` pairs")
+    return document, root
 
 
 def _merged(path: Path, extends_left: int) -> tuple[Any, yaml.Node | None]:
-    document, root = _read(path)
-    if not isinstance(document, dict):
-        raise PolicyFileError(f"{path.name}:1: must hold `key: value` pairs")
+    document, root = _mapping(path.name, _read(path))
     base_id = document.pop("extends", None)
     if base_id is None:
         return document, root

@@ -44,6 +44,7 @@ EVENTS = {
     "case.supervised": N_("Supervising posts told"),
     "case.placed": N_("Placed"),
     "case.regraded": N_("Grade changed"),
+    "case.policy_changed": N_("Moved to other rules"),
     "case.step_done": N_("Step done"),
     "case.closed": N_("Closed"),
     "deadline.missed": N_("Deadline missed"),

@@ -13,22 +13,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.db import Database
 from libs.directory.permissions import StaffPrincipal, require
 from libs.errors import FieldError, NotFound, TocsinError
-from libs.i18n import N_, current_locale, format_duration
+from libs.i18n import N_, current_locale
 from libs.i18n import gettext as _
 from libs.terms import AgeBand, Answer, Danger, Grade, Situation, Step, Tier, labels
 from libs.web import identity, templates
-from services.router.handlers import policies, words
+from services.router.handlers import bindings, policies, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.policies import Question
+from services.router.rules.book import Bound, PolicyBook
 from services.router.rules.compare import tally
 from services.router.rules.policy import Policy
 from services.router.rules.simulate import Line, Reply
+from services.router.web.compared import SHOWN_MAX, side_of, what_of
+from services.router.web.compared import after as after_text
 
 Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
-Asked = Annotated[str, Query(max_length=40)]
+Asked = Annotated[str, Query(max_length=60)]
 ZONE = "Asia/Shanghai"
-SHOWN_MAX = 20
-"""How many reports of a comparison are shown one by one."""
 ACTIONS = {
     "notify": (N_("told"), "busy"),
     "remind": (N_("reminded"), "warn"),
@@ -38,10 +39,9 @@ ACTIONS = {
     "answer": (N_("answers"), "ok"),
 }
 ANSWERS = {"": N_("nobody answers"), "acknowledge": N_("acknowledges"), "decline": N_("declines")}
-CHANGES = {"grade": N_("grade"), "told": N_("told at once"), "supervised": N_("supervising posts told")}
 
 
-Word = Annotated[str, Field(max_length=40)]
+Word = Annotated[str, Field(max_length=60)]
 
 
 class Form(BaseModel):
@@ -99,12 +99,18 @@ class Pages:
     async def all(self, request: Request, who: Staff) -> Response:
         """Every policy that is known, with where it is in force."""
         require(who, "policy.read")
-        return templates.render(request, "router/policies.html", policies=self._policies())
+        book = await self._refreshed()
+        today = bindings.today(self._desk)
+        bound: dict[str, list[Bound]] = {}
+        for one in book.bindings:
+            if one.withdrawn_at is None and (one.until is None or one.until > today):
+                bound.setdefault(f"{one.policy_id}@{one.policy_version}", []).append(one)
+        return templates.render(request, "router/policies.html", policies=self._policies(), bound=bound)
 
     async def one(self, request: Request, who: Staff, policy_id: str) -> Response:
         """The rungs, windows and deadlines of a policy, with their sources."""
         require(who, "policy.read")
-        policy = self._desk.book.get(policy_id)
+        policy = (await self._refreshed()).named(policy_id)
         if policy is None:
             raise NotFound("not_found", _("There is nothing at this address."))
         steps = [step for step in Step if any(step in rules.steps for rules in policy.grades.values())]
@@ -113,6 +119,7 @@ class Pages:
     async def simulate(self, request: Request, who: Staff, form: Annotated[Form, Query()]) -> Response:
         """Who would be told what, and when, about a report that is only imagined."""
         require(who, "policy.read")
+        await self._refreshed()
         errors: list[FieldError] = []
         found: tuple[Policy, str, list[Line]] | None = None
         if form.division:
@@ -136,13 +143,14 @@ class Pages:
             found=found,
             lanes=_lanes(found[2]) if found else [],
             actions={name: (_(text), look) for name, (text, look) in ACTIONS.items()},
-            after=_after,
+            after=after_text,
             **self._choices(),
         )
 
     async def compare(self, request: Request, who: Staff, division: Asked = "", before: Asked = "", after: Asked = "") -> Response:
         """What other rules would do differently with sample reports."""
         require(who, "policy.read")
+        await self._refreshed()
         errors: list[FieldError] = []
         found: policies.Comparison | None = None
         if division and before and after:
@@ -162,12 +170,16 @@ class Pages:
             after=after,
             errors=errors,
             found=found,
-            counts=[(_what(what), count) for what, count in counts.items()],
+            counts=[(what_of(what), count) for what, count in counts.items()],
             shown=found.changes[:SHOWN_MAX] if found else (),
-            what=_what,
-            side=_side,
-            policies=[(one.id, one.title.of(current_locale())) for one in self._policies()],
+            what=what_of,
+            side=side_of,
+            policies=self._named(),
         )
+
+    async def _refreshed(self) -> PolicyBook:
+        async with self._database.connection() as connection:
+            return await self._desk.refresh(connection)
 
     def _policies(self) -> list[Policy]:
         return sorted(self._desk.book.policies, key=lambda policy: (policy.id, -policy.version))
@@ -178,15 +190,24 @@ class Pages:
         for policy in own:
             yield from ((band, f"{text} · {policy.title.of(current_locale())}") for band, text in words.grades(policy))
 
+    def _named(self) -> list[tuple[str, str]]:
+        """Each policy with its title; an older version of one by its version too."""
+        locale, chosen = current_locale(), set[str]()
+        named: list[tuple[str, str]] = []
+        for one in self._policies():
+            title = one.title.of(locale)
+            named.append((one.stamp, f"{title} · {one.stamp}") if one.id in chosen else (one.id, title))
+            chosen.add(one.id)
+        return named
+
     def _choices(self) -> dict[str, Any]:
-        locale = current_locale()
         ages = (AgeBand.UNKNOWN, *(band for band in AgeBand if band is not AgeBand.UNKNOWN))
         return {
             "situations": [("", _("not classified")), *((one, labels.label(one)) for one in Situation)],
             "dangers": [("", _("none")), *((one, labels.label(one)) for one in Danger)],
             "age_bands": [(one, labels.label(one)) for one in ages],
             "grades": [("", _("by the rules")), *((one, labels.label(one)) for one in Grade), *self._own_grades()],
-            "policies": [("", _("that of the place")), *((one.id, one.title.of(locale)) for one in self._policies())],
+            "policies": [("", _("that of the place")), *self._named()],
             "answers": [(name, _(text)) for name, text in ANSWERS.items()],
             "tiers": [("", _("who is responsible then")), *((one, labels.label(one)) for one in Tier)],
         }
@@ -195,28 +216,6 @@ class Pages:
 def router(desk: Desk, database: Database) -> APIRouter:
     """All pages."""
     return Pages(desk, database).router()
-
-
-def _after(minute: float) -> str:
-    return f"+{format_duration(minute * 60)}"
-
-
-def _side(what: str, text: str) -> str:
-    """One side of a change, as people read it."""
-    if not text:
-        return "–"
-    if what == "grade":
-        return labels.code_label("grade", text)
-    return text if what == "told" else _after(float(text))
-
-
-def _what(name: str) -> str:
-    kind, _colon, which = name.partition(":")
-    if kind == "escalated":
-        return _("escalated to %(tier)s", tier=labels.label(Tier(which)))
-    if kind == "due":
-        return _("due: %(step)s", step=labels.label(Step(which)))
-    return _(CHANGES[name])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What holds for every report, place and course of events."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -12,9 +13,10 @@ from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.case import CaseState, Kind, State, Status
 from services.router.rules.machine import unreachable
+from services.router.rules.moving import NO_MOVE, move
 from services.router.rules.policy import TIER_ORDER
 from services.router.rules.simulate import simulate
-from tests.unit.router.town import CALENDAR, CITY, COMMUNITY, DISTRICT, FUTIAN, STREET, T0, Story, person, report, town
+from tests.unit.router.town import BOOK, CALENDAR, CITY, COMMUNITY, DISTRICT, FUTIAN, STREET, T0, Story, person, report, town
 
 ROLES = ("community_officer", "street_officer", "district_center", "district_office", "procurator", "dispatch_desk")
 PEOPLE = ("Lan", "Bo", "Mei", "Gang", "Dong", "Ou", "Jian", "Tai")
@@ -106,6 +108,11 @@ def _lose(story: Story, case: CaseState, officer, _number):
     return unreachable(case, _failure(story, told.post_id, officer), story.moment)
 
 
+def _move(story: Story, case: CaseState, _officer, number):
+    story.moment = replace(story.moment, policy=BOOK.policies[number % len(BOOK.policies)])
+    return move(case, story.moment, move_id=NO_MOVE)
+
+
 DEEDS = {
     "acknowledge": lambda story, case, officer, _: acts.acknowledge(case, officer, story.moment, "sms_reply"),
     "decline": lambda story, case, officer, _: acts.decline(case, officer, DeclineReason.UNAVAILABLE, story.moment, "workbench"),
@@ -116,6 +123,7 @@ DEEDS = {
     "regrade": lambda story, case, _, number: acts.regrade(case, list(Grade)[number % 4], RegradeReason.NEW_FACTS, story.moment),
     "take": _take,
     "lose": _lose,
+    "move": _move,
 }
 deeds = st.lists(
     st.tuples(
