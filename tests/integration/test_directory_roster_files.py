@@ -112,7 +112,7 @@ async def test_an_administrator_edits_a_roster_on_its_page(desk: Desk) -> None:
     }  # fmt: skip
     wrong = await desk.http.post(f"{path}/roster", params=EN, data={**form, "turn_days": ["", "often", ""]}, headers=HTML)
     assert wrong.status_code == 422
-    assert "turn_days: Write a number of days, or nothing." in wrong.text
+    assert "<strong>Shift 2</strong> turn_days: Write a number of days, or nothing." in wrong.text
     assert 'value="often"' in wrong.text  # what was typed is still there
     saved = await desk.http.post(f"{path}/roster", params=EN, data=form, headers=HTML)
     assert (saved.status_code, saved.headers["location"]) == (303, path)
@@ -135,7 +135,7 @@ async def test_an_administrator_edits_a_roster_on_its_page(desk: Desk) -> None:
     assert back.status_code == 303, back.text
     bad = await desk.http.post(f"{path}/roster/file", params=EN, files={"file": ("roster.csv", b"hello")}, headers=HTML)
     assert bad.status_code == 422
-    assert "The first line must be" in bad.text
+    assert "<strong>Line 1</strong> The first line must be" in bad.text
 
 
 def test_the_command_line_tells_file_line_and_column(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from libs.i18n import N_
 from libs.i18n import gettext as _
 from libs.web import identity, templates
 from libs.workdays import WorkCalendar
+from services.directory.errors import RosterInvalid
 from services.directory.handlers import duty, people, reachability
 from services.directory.handlers.post_view import post_view
 from services.directory.handlers.reasons import reason_text
@@ -248,7 +249,10 @@ class DutyPages:
         except TocsinError as error:
             if error.status not in {404, 409, 422}:
                 raise
-            errors = error.errors or (FieldError("", error.code, error.detail),)
+            given = error.lines if isinstance(error, RosterInvalid) else ()
+            where = _("Shift %(number)s") if rows is not None else _("Line %(number)s")
+            errors: Sequence[FieldError] = [FieldError(where % {"number": one.line}, one.code, one.detail) for one in given]
+            errors = errors or error.errors or (FieldError("", error.code, error.detail),)
             return await self._page(request, who, post_id, status_code=error.status, errors=errors, rows=rows)
         return RedirectResponse(f"/directory/posts/{post_id}", status_code=303)
 
