@@ -49,6 +49,7 @@ _ENTRIES: Final = (
     ("/receipt", N_("Follow a report"), _nobody),
     ("/report", N_("New report"), _may("report.create")),
     ("/board", N_("Board"), _may("case.read")),
+    ("/notifications", N_("Messages"), _may("notification.read")),
     ("/policies", N_("Rules"), _may("policy.read")),
     ("/response-times", N_("Response times"), _may("audit.read")),
     ("/directory", N_("Directory"), _may("directory.read")),

@@ -58,7 +58,7 @@ async def build(context: Context) -> Service:
         routers=(
             api.status_webhook(recorded, tokens=tokens, public_base_url=public_base_url),
             api.router(database, context.clock, means, tokens=tokens, public_base_url=public_base_url),
-            web.router(database),
+            web.router(database, context.clock, means),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived),),
         jobs=(

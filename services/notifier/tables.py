@@ -22,6 +22,7 @@ class NotificationRow(NotifierTable, table=True):
     __tablename__ = "notifications"
     __table_args__ = (
         Index("notifications_case", "case_id", "requested_at"),
+        Index("notifications_requested", "requested_at", postgresql_using="brin"),
         Index("notifications_due", "priority", "next_at", postgresql_where=text("state = 'queued'")),
     )
 

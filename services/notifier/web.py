@@ -1,21 +1,31 @@
-"""The page of a case's notifications: state, attempts, and why something failed."""
+"""The pages of notifications: the latest or those of a case, how the gateways are, and the registered texts."""
 
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.requests import Request
 
+from libs.clock import Clock
 from libs.db import Database
-from libs.directory.permissions import StaffPrincipal
+from libs.directory.permissions import StaffPrincipal, require
 from libs.i18n import N_
 from libs.i18n import gettext as _
+from libs.terms import Grade, Purpose, labels
 from libs.web import identity, templates
-from services.notifier.handlers.listing import Listed, of_case
+from services.notifier.handlers.listing import Listed, latest, of_case
+from services.notifier.handlers.sending import Means
+from services.notifier.rules.breaker import Health
 from services.notifier.rules.states import AttemptState, NotificationState
+from services.notifier.store.recent import Wanted
 
 SHOWN_MAX = 200
+PAGE_SIZE = 50
+DAYS = {"1": 1, "7": 7, "30": 30}
 
 STATES: dict[NotificationState, tuple[str, str]] = {
     NotificationState.QUEUED: (N_("Queued"), "idle"),
@@ -35,31 +45,74 @@ ATTEMPT_STATES: dict[AttemptState, tuple[str, str]] = {
     AttemptState.FAILED: (N_("Failed"), "bad"),
     AttemptState.DELIVERED: (N_("On the phone"), "ok"),
 }
+HEALTHS: dict[Health, tuple[str, str]] = {
+    Health.CLOSED: (N_("Works"), "ok"),
+    Health.HALF_OPEN: (N_("Is being asked whether it is back"), "warn"),
+    Health.OPEN: (N_("Left alone after several failures"), "bad"),
+}
 
 
-def router(database: Database) -> APIRouter:
-    """The page's route, on the notifier's own database."""
+class Filter(BaseModel):
+    """What the visitor wants to see. Whatever is no filter of ours is none."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    case_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] = ""
+    state: NotificationState | Literal[""] = ""
+    grade: Grade | Literal[""] = ""
+    purpose: Purpose | Literal[""] = ""
+    gateway: Annotated[str, StringConstraints(max_length=16)] = ""
+    days: Literal["1", "7", "30"] = "1"
+    before: UUID | Literal[""] = ""
+
+
+def router(database: Database, clock: Clock, means: Means) -> APIRouter:
+    """The pages' routes, on the notifier's own database."""
     routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/notifications/texts")
+    async def texts(request: Request, staff: Annotated[StaffPrincipal, Depends(identity.staff)]) -> HTMLResponse:
+        require(staff, "notification.read")
+        samples = sorted(means.registry.samples(), key=lambda one: (one.purpose, one.template_id))
+        return templates.render(request, "notifier/texts.html", samples=samples, version=means.registry.version)
 
     @routes.get("/notifications")
     async def notifications(
-        request: Request,
-        staff: Annotated[StaffPrincipal, Depends(identity.staff)],
-        case_id: Annotated[str, Query(max_length=64)] = "",
+        request: Request, staff: Annotated[StaffPrincipal, Depends(identity.staff)], wanted: Annotated[Filter, Query()]
     ) -> HTMLResponse:
-        known = _uuid(case_id.strip())
+        now = clock.now()
+        case_id = _uuid(wanted.case_id)
+        following = ""
         listed: list[Listed] = []
-        if known is not None:
-            async with database.connection() as connection:
-                listed = await of_case(connection, staff, known, None, SHOWN_MAX)
+        async with database.connection() as connection:
+            if case_id is not None:
+                listed = await of_case(connection, staff, case_id, None, SHOWN_MAX)
+            elif not wanted.case_id:
+                since = now - timedelta(days=DAYS[wanted.days])
+                asked = Wanted(
+                    since, wanted.before or None, state=wanted.state, grade=wanted.grade, purpose=wanted.purpose, gateway=wanted.gateway
+                )
+                listed = await latest(connection, staff, asked, PAGE_SIZE + 1)
+                if len(listed) > PAGE_SIZE:
+                    listed = listed[:PAGE_SIZE]
+                    following = _query(wanted, before=str(listed[-1].subject.notification_id))
         return templates.render(
             request,
             "notifier/notifications.html",
-            case_id=case_id.strip(),
+            wanted=wanted,
+            of_case=case_id is not None,
             listed=listed,
-            wrong=bool(case_id.strip()) and known is None,
+            following=following,
+            wrong=bool(wanted.case_id) and case_id is None,
+            conditions=means.gates.conditions(now),
+            health_of=lambda health: (_(HEALTHS[health][0]), HEALTHS[health][1]),
             state_of=lambda state: (_(STATES[state][0]), STATES[state][1]),
             attempt_state_of=lambda state: (_(ATTEMPT_STATES[AttemptState(state)][0]), ATTEMPT_STATES[AttemptState(state)][1]),
+            states=[("", _("All")), *((str(one), _(text)) for one, (text, _kind) in STATES.items())],
+            grades=[("", _("All")), *((str(one), labels.label(one)) for one in Grade)],
+            purposes=[("", _("All")), *((str(one), labels.label(one)) for one in Purpose)],
+            gateways=[("", _("All")), *((name, name) for name in means.gateways)],
+            periods=[("1", _("Last 24 hours")), ("7", _("Last 7 days")), ("30", _("Last 30 days"))],
         )
 
     return routes
@@ -70,3 +123,8 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def _query(wanted: Filter, **changes: str) -> str:
+    given = {name: str(value) for name, value in wanted.model_dump().items() if value} | changes
+    return urlencode(given)

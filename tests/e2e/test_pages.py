@@ -140,11 +140,13 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "directory-found": "/directory?q=ny",
             "directory-post": f"/directory/posts/{town.late['owner']['post_id']}",
             "directory-reachability": "/directory/reachability",
-            "notifications-empty": "/notifications",
             "policy-check": "/policies/check?extends=futian_2022",
             "policy-bind": "/policies/bind?policy=xiantao_2021@1&division=440304001&since=2026-12-01",
             "policy-bindings": "/policies/bindings",
             "policy-moves": "/policies/moves?division=440304&before=futian_2022@1&after=xiantao_2021@1",
+            "notifications-latest": "/notifications?days=30",
+            "notifications-empty": "/notifications?grade=IV&purpose=supervise",
+            "notification-texts": "/notifications/texts",
         },
     }[username]
 

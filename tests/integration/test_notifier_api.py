@@ -1,10 +1,12 @@
 """Who may see what became of notifications, in the interface and on the page; and what is stored of it."""
 
-from uuid import uuid4
+import re
+from uuid import UUID, uuid4
 
 import pytest
 
 from libs.directory.permissions import Role
+from libs.terms import Grade
 from tests.integration.notifier_desk import PLACE, Desk, make_desk
 
 FIRST = "+860010009991"
@@ -85,6 +87,55 @@ async def test_the_page_in_both_languages(desk: Desk):
     assert FIRST not in page.text
     assert "This is not a case id." in (await desk.http.get("/notifications?case_id=x&lang=en", headers=headers)).text
     assert (await desk.http.get("/notifications", headers={"Accept": "text/html"})).status_code == 303
+
+
+async def test_the_page_of_the_latest_messages(desk: Desk):
+    for number, grade in enumerate((Grade.I, Grade.II, Grade.IV)):
+        await desk.request(await desk.officer(), grade=grade, code=desk.codes[number], notification_id=UUID(int=number + 1))
+    await desk.settle()
+    await desk.faults({"http_status": 400, "error_code": 21211})
+    await desk.request(await desk.officer(), code=desk.codes[3], notification_id=UUID(int=9), division_code="110101001001")
+    await desk.settle()
+    district, country = await desk.log_in(Role.SUPERVISOR, PLACE[:6]), await desk.log_in(Role.ADMIN, "")
+
+    async def codes(headers: dict[str, str], query: str = "") -> list[str]:
+        page = await desk.http.get(f"/notifications?lang=en{query}", headers=headers)
+        assert page.status_code == 200, page.text
+        return [code for code in re.findall(r'case_id=[0-9a-f-]{36}">(\w{6})<', page.text) if code in desk.codes]
+
+    first, second, third, elsewhere = desk.codes[:4]
+    assert await codes(district) == [third, second, first], "the newest first, of one's own place"
+    assert await codes(country) == [elsewhere, third, second, first]
+    assert await codes(district, "&grade=I") == [first]
+    assert await codes(country, "&state=failed") == [elsewhere]
+    assert await codes(country, "&gateway=none&days=30") == []
+    assert await codes(country, f"&before={UUID(int=2)}") == [first]
+    desk.clock.advance(hours=25)
+    assert await codes(country) == []
+    assert len(await codes(country, "&days=7")) == 4
+    assert (await desk.http.get("/notifications?state=lost", headers=country)).status_code == 422
+
+
+async def test_the_page_says_how_the_gateways_are(desk: Desk):
+    headers = await desk.log_in(Role.SUPERVISOR, PLACE[:6])
+    assert "Works" in (await desk.http.get("/notifications?lang=en", headers=headers)).text
+    await desk.faults({"http_status": 401, "error_code": 20003})
+    for _ in range(5):
+        await desk.request()
+    await desk.settle()
+    page = (await desk.http.get("/notifications?lang=en", headers=headers)).text
+    assert "Left alone after several failures" in page
+    assert ">5<" in page
+
+
+async def test_every_registered_text_is_shown_at_its_longest(desk: Desk):
+    headers = await desk.log_in(Role.AUDITOR, PLACE[:6])
+    page = await desk.http.get("/notifications/texts?lang=en", headers=headers)
+    assert page.status_code == 200
+    assert "assign-reply.zh_CN.1" in page.text
+    assert "您有1件Ⅲ级待办，编号WWWWWW，请于12月30日23:59前回复1签收" in page.text
+    assert {int(most) for _, most in re.findall(r">(\d+) / (\d+)<", page.text)} == {70, 160}
+    assert all(int(units) <= int(most) for units, most in re.findall(r">(\d+) / (\d+)<", page.text))
 
 
 async def test_the_phones_page(desk: Desk):

@@ -1,13 +1,19 @@
 """How the gateways are, as far as this process has seen: a breaker for each, its metric, and the one line when it opens or closes."""
 
+from collections import Counter as Counts
+from collections import deque
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from prometheus_client import Counter, Gauge
 
 from libs.log import get_logger
 from services.notifier.rules.breaker import Breaker, Health
 from services.notifier.rules.states import Accepted, Ambiguous, Observation, Refusal, Rejected
+
+MINUTES = 15
+"""How far back calls are counted for people to see."""
 
 log = get_logger("notifier")
 
@@ -17,11 +23,40 @@ OPENED = Counter(
 )
 
 
+@dataclass
+class _Calls:
+    """How calls ended, by minute, the latest minute last."""
+
+    minutes: deque[tuple[datetime, Counts[str]]] = field(default_factory=lambda: deque(maxlen=MINUTES))
+
+    def note(self, outcome: str, now: datetime) -> None:
+        minute = now.replace(second=0, microsecond=0)
+        if not self.minutes or self.minutes[-1][0] != minute:
+            self.minutes.append((minute, Counts()))
+        self.minutes[-1][1][outcome] += 1
+
+    def since(self, at: datetime) -> Counts[str]:
+        return sum((counts for minute, counts in self.minutes if minute >= at), Counts())
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a gateway is: what its breaker lets through, until when it is left alone, and how its last calls ended."""
+
+    name: str
+    health: Health
+    until: datetime | None
+    accepted: int
+    rejected: int
+    ambiguous: int
+
+
 class Gates:
     """The breakers of this process. Each process finds out by itself: nothing is shared that could be wrong for all."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.breakers = {name: Breaker() for name in names}
+        self._calls = {name: _Calls() for name in self.breakers}
         for name in self.breakers:
             OPEN.labels(name).set(0)
 
@@ -32,6 +67,7 @@ class Gates:
     def heard(self, name: str, seen: Observation, now: datetime) -> None:
         """What a call came to. A number that cannot be reached is no fault of the gateway's, and one that has too much to do is there."""
         before = self.breakers[name]
+        self._calls[name].note(type(seen).__name__.lower(), now)
         match seen:
             case Rejected(refusal=Refusal.GATEWAY) | Rejected(refusal=Refusal.BUSY, error_code=0) | Ambiguous():
                 after = before.failed(now)
@@ -59,3 +95,12 @@ class Gates:
     def free_at(self, now: datetime) -> datetime:
         """When the next message may be taken up; `now` if that is at once."""
         return min(breaker.free_at(now) for breaker in self.breakers.values())
+
+    def conditions(self, now: datetime) -> list[Condition]:
+        """Each gateway, for people to see; calls are those of the last quarter of an hour."""
+        found = []
+        for name, breaker in self.breakers.items():
+            calls = self._calls[name].since(now - timedelta(minutes=MINUTES))
+            until = breaker.until if breaker.health(now) is Health.OPEN else None
+            found.append(Condition(name, breaker.health(now), until, calls["accepted"], calls["rejected"], calls["ambiguous"]))
+        return found

@@ -1,15 +1,17 @@
-"""Showing what became of a case's notifications."""
+"""Showing what became of notifications: those of a case, and the latest of all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from libs.db import Tx
-from libs.directory.permissions import Principal, may, require
+from libs.directory.model import contains
+from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from services.notifier import store
 from services.notifier.rules.states import Notification
 from services.notifier.store import Subject
+from services.notifier.store.recent import Wanted, recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,11 @@ async def of_case(tx: Tx, who: Principal, case_id: UUID, after: tuple[Any, ...] 
     if found and not visible:
         require(who, "notification.read", found[0].subject.division_code)
     return visible
+
+
+async def latest(tx: Tx, who: StaffPrincipal, wanted: Wanted, limit: int) -> list[Listed]:
+    """The newest notifications within the reader's divisions that fit `wanted`."""
+    require(who, "notification.read")
+    division = wanted.division if contains(who.division_code, wanted.division) else who.division_code
+    found = await recent(tx, replace(wanted, division=division), limit)
+    return [one for one in (Listed(*row) for row in found) if may(who, "notification.read", one.subject.division_code)]

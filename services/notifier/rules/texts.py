@@ -74,6 +74,18 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """A registered text as it would be at its longest, and how much of one SMS that takes."""
+
+    template_id: str
+    purpose: Purpose
+    language: Language
+    body: str
+    units: int
+    units_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wording:
     """What an SMS is about. `zone` is the IANA zone of the division; a deadline that has passed at `now` is not said."""
 
@@ -120,6 +132,15 @@ class Registry:
         """Every body with its id and language, signature included, for tests and the preview page."""
         return [(body.template_id, key[3], body.text) for key, bodies in self._bodies.items() for body in bodies]
 
+    def samples(self) -> list[Sample]:
+        """Every text with the longest values of its variables, for people to look at."""
+        made = []
+        for (purpose, _kind, _way, language), bodies in self._bodies.items():
+            for body in bodies:
+                text = body.text.format_map(WORST[language])
+                made.append(Sample(body.template_id, purpose, language, text, *_units(text)))
+        return made
+
     def _candidates(self, wording: Wording) -> Sequence[_Body]:
         kind: Kind = "ack" if wording.step in {None, Step.ACKNOWLEDGE, Step.DISPATCH} else "step"
         other: Kind = "step" if kind == "ack" else "ack"
@@ -158,9 +179,15 @@ def load(document: Any) -> Registry:
 
 def too_long(text: str) -> bool:
     """Whether `text` takes more than one SMS: 160 septets of GSM-7, or 70 UTF-16 units as soon as one character is not in it."""
+    units, most = _units(text)
+    return units > most
+
+
+def _units(text: str) -> tuple[int, int]:
+    """What a text takes of one SMS, and how much one holds."""
     if all(char in _GSM7 or char in _GSM7_EXTENDED for char in text):
-        return sum(2 if char in _GSM7_EXTENDED else 1 for char in text) > GSM7_SEPTETS_MAX
-    return len(text.encode("utf-16-be")) // 2 > UCS2_UNITS_MAX
+        return sum(2 if char in _GSM7_EXTENDED else 1 for char in text), GSM7_SEPTETS_MAX
+    return len(text.encode("utf-16-be")) // 2, UCS2_UNITS_MAX
 
 
 def _check(document: _Document, template_id: str, language: Language, text: str) -> _Body:

@@ -1,6 +1,7 @@
 """Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is.
 
 Here: notifications and their attempts. `replies`: who is waited for, and what they answered. `figures`: how much is under way.
+`recent`: notifications of any case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,8 +74,8 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
 ON CONFLICT (notification_id) DO NOTHING
 """
 
-_SUBJECT = ", ".join(f"n.{name}" for name in _SUBJECT_FIELDS)
-_STATE = """
+SUBJECT = ", ".join(f"n.{name}" for name in _SUBJECT_FIELDS)
+STATE = """
 n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason, n.refused
 """
 _ATTEMPT = """
@@ -83,7 +84,7 @@ a.ended_at, a.check_at
 """
 
 _CLAIM_DUE = f"""
-SELECT {_SUBJECT}, {_STATE}
+SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
 WHERE n.state = 'queued' AND n.next_at <= $1 AND coalesce(n.contact_since, n.requested_at) <= $3
 ORDER BY n.priority, n.next_at
@@ -107,7 +108,7 @@ ORDER BY notification_id
 FOR UPDATE
 """
 _LOCKED = f"""
-SELECT {_SUBJECT}, {_STATE}, {_ATTEMPT}
+SELECT {SUBJECT}, {STATE}, {_ATTEMPT}
 FROM notifier.attempts a JOIN notifier.notifications n USING (notification_id)
 WHERE a.attempt_id = ANY ($1::uuid[])
 """
@@ -157,12 +158,12 @@ WHERE contact_id = $1 AND started_at >= $2 AND provider_id IS NOT NULL AND gatew
 """
 
 _LIST = f"""
-SELECT {_SUBJECT}, {_STATE}
+SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
 WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notification_id) > ($2, $3::uuid))
 ORDER BY n.requested_at, n.notification_id LIMIT $4
 """
-_LIST_ATTEMPTS = """
+LIST_ATTEMPTS = """
 SELECT notification_id, attempt_id, gateway, channel, template_id, state, possible_duplicate, provider_id, error_code, started_at
 FROM notifier.attempts WHERE notification_id = ANY ($1::uuid[]) ORDER BY started_at, attempt_id
 """
@@ -180,7 +181,7 @@ async def claim_due(tx: Tx, now: datetime, limit: int, *, since_before: datetime
     `since_before`: only those whose present contact has been tried, or waited for, since before then.
     """
     rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER)
-    return [(_subject(row), _notification(row)) for row in rows]
+    return [(subject_of(row), notification_of(row)) for row in rows]
 
 
 async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
@@ -208,7 +209,7 @@ async def lock_attempts(tx: Tx, attempt_ids: Iterable[UUID]) -> dict[UUID, tuple
     """Locks the notifications of these attempts and reads both; unknown attempts are missing from the answer."""
     ids = list(attempt_ids)
     await tx.execute(_LOCK, ids)
-    return {row["attempt_id"]: (_subject(row), _notification(row), _attempt(row)) for row in await tx.fetch(_LOCKED, ids)}
+    return {row["attempt_id"]: (subject_of(row), notification_of(row), _attempt(row)) for row in await tx.fetch(_LOCKED, ids)}
 
 
 async def move_notifications(tx: Tx, moved: dict[UUID, Notification], now: datetime) -> None:
@@ -274,12 +275,13 @@ async def list_notifications(
     requested_at, notification_id = after or (None, None)
     rows = await tx.fetch(_LIST, case_id, requested_at, notification_id, limit)
     attempts: dict[UUID, list[asyncpg.Record]] = {row["notification_id"]: [] for row in rows}
-    for attempt in await tx.fetch(_LIST_ATTEMPTS, list(attempts)):
+    for attempt in await tx.fetch(LIST_ATTEMPTS, list(attempts)):
         attempts[attempt["notification_id"]].append(attempt)
-    return [(_subject(row), _notification(row), attempts[row["notification_id"]]) for row in rows]
+    return [(subject_of(row), notification_of(row), attempts[row["notification_id"]]) for row in rows]
 
 
-def _subject(row: Any) -> Subject:
+def subject_of(row: Any) -> Subject:
+    """What the columns of SUBJECT say."""
     return Subject(
         notification_id=row["notification_id"],
         case_id=row["case_id"],
@@ -300,7 +302,8 @@ def _subject(row: Any) -> Subject:
     )
 
 
-def _notification(row: Any) -> Notification:
+def notification_of(row: Any) -> Notification:
+    """What the columns of STATE say."""
     return Notification(
         state=NotificationState(row["state"]),
         current_attempt=row["current_attempt"],
