@@ -198,6 +198,7 @@ async def test_an_administrator_does_all_of_it_on_pages(world: World) -> None:
         assert "This file is right." in (await client.post("/policies/check", data={"act": "check"}, files=file)).text
         added = await client.post("/policies/check", data={"act": "add"}, files=file)
         assert (added.status_code, added.headers["location"]) == (303, "/policies/bind?policy=nanyuan@1")
+        assert "ack_src: decision of the street" in (await client.get("/policies/nanyuan@1")).text, "the file can be read again"
         plan = {"policy": "nanyuan@1", "division": STREET, "since": TODAY}
         compared = await client.get("/policies/bind", params=plan)
         assert 'name="instead_of" value="futian_2022@1"' in compared.text

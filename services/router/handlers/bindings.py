@@ -197,6 +197,11 @@ def today(desk: Desk) -> date:
     return desk.clock.now().astimezone(ZoneInfo(STANDARD_ZONE)).date()
 
 
+async def source(tx: Tx, policy: Policy) -> asyncpg.Record | None:
+    """The text that a policy was added as, when, and by whom; None for one that comes with the software or its files."""
+    return await store.source(tx, policy.id, policy.version)
+
+
 async def history(tx: Tx, principal: Principal, *, division: str, before: int | None, limit: int) -> Sequence[asyncpg.Record]:
     """What was bound in a place, within it and around it, the last act first; within the reader's divisions."""
     require(principal, "policy.read")

@@ -16,8 +16,9 @@ NO_MOVE = UUID(int=0)
 def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = None) -> Outcome:
     """From now on the case is answered as `moment.policy` says. Nobody who was told is let go, and no clock restarts (promise 9).
 
-    Its grade stays, and so does whoever is accountable. Windows keep their beginning and get the length that the policy gives them;
-    what would be over already is due now. Those whom the policy would have told at opening, and who do not know yet, are told.
+    Its grade stays (where the policy does not have it, the next more urgent one that it has), and so does whoever is accountable.
+    Windows keep their beginning and get the length that the policy gives them; what would be over already is due now. Those whom the
+    policy would have told at opening, and who do not know yet, are told.
     """
     policy = moment.policy
     if not state.open or (state.policy_id, state.policy_version) == (policy.id, policy.version):

@@ -1,7 +1,7 @@
 """Policy versions that administrators have added, and where they are bound. What was added is never changed; a binding ends, and stays."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -78,13 +78,10 @@ async def binding(tx: Tx, binding_id: UUID) -> asyncpg.Record | None:
     return await tx.fetchrow("SELECT * FROM router.bindings WHERE binding_id = $1", binding_id, timeout=TIMEOUT_S)
 
 
-async def history(tx: Tx, scope: str, *, before: int | None, limit: int, running_on: date | None = None) -> Sequence[asyncpg.Record]:
-    """Bindings of places within `scope` and of those that `scope` lies in, the last made first, made before number `before`.
-
-    `running_on`: only those that are in force on that day or will be later.
-    """
+async def history(tx: Tx, scope: str, *, before: int | None, limit: int) -> Sequence[asyncpg.Record]:
+    """Bindings of places within `scope` and of those that `scope` lies in, the last made first, made before number `before`."""
     outer = [scope[:length] for length in range(len(scope) + 1)]
-    return await tx.fetch(_HISTORY, scope, scope + ":", outer, before, limit, running_on, timeout=TIMEOUT_S)
+    return await tx.fetch(_HISTORY, scope, scope + ":", outer, before, limit, timeout=TIMEOUT_S)
 
 
 BINDING = (
@@ -122,6 +119,5 @@ _HISTORY = """
     SELECT * FROM router.bindings
     WHERE ((division_code >= $1 AND division_code < $2) OR division_code = ANY($3::text[]))
       AND ($4::bigint IS NULL OR number < $4)
-      AND ($6::date IS NULL OR (withdrawn_at IS NULL AND (until IS NULL OR until > $6)))
     ORDER BY number DESC LIMIT $5
 """

@@ -110,11 +110,13 @@ class Pages:
     async def one(self, request: Request, who: Staff, policy_id: str) -> Response:
         """The rungs, windows and deadlines of a policy, with their sources."""
         require(who, "policy.read")
-        policy = (await self._refreshed()).named(policy_id)
+        async with self._database.connection() as connection:
+            policy = (await self._desk.refresh(connection)).named(policy_id)
+            added = await bindings.source(connection, policy) if policy else None
         if policy is None:
             raise NotFound("not_found", _("There is nothing at this address."))
         steps = [step for step in Step if any(step in rules.steps for rules in policy.grades.values())]
-        return templates.render(request, "router/policy.html", policy=policy, steps=steps, period=words.period)
+        return templates.render(request, "router/policy.html", policy=policy, steps=steps, period=words.period, added=added)
 
     async def simulate(self, request: Request, who: Staff, form: Annotated[Form, Query()]) -> Response:
         """Who would be told what, and when, about a report that is only imagined."""
