@@ -246,7 +246,7 @@ def _cases() -> Iterator[Bad]:
     yield act("a step without offset", "steps", 422, "invalid", "done_at", step="on_site", done_at="2026-11-23T12:00:00")
     yield act("a close without result", "steps", 422, "required", "result", step="close")
     yield act("an unknown result", "close", 422, "invalid", "result", result="fine")
-    yield act("regrade to V", "regrade", 422, "invalid", "grade", grade="V", reason="new_facts")
+    yield act("regrade to V", "regrade", 422, "unknown_grade", "grade", grade="V", reason="new_facts")
     yield act("place on the moon", "place", 422, "unknown_division", "division_code", division_code="990304001020")
     yield act("an unknown act", "forget", 404, "not_found")
     yield Bad("act without a key", f"{CASE}/acknowledge", 401, "login_required", json={}, bearer=False)
