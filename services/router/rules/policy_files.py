@@ -226,8 +226,8 @@ def _grades(base: Any, own: Any) -> Any:
 
 
 def _alike(base: Mapping[str, Any], name: Any, own: Mapping[str, Any]) -> Mapping[str, Any]:
-    severity = own.get("severity", name)
-    same = next((one for key, one in base.items() if isinstance(one, Mapping) and one.get("severity", key) == severity), {})
+    severity = own.get("severity") or name
+    same = next((one for key, one in base.items() if isinstance(one, Mapping) and (one.get("severity") or key) == severity), {})
     found = base.get(name, same)
     return found if isinstance(found, Mapping) else {}
 
