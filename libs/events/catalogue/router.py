@@ -126,7 +126,7 @@ class CaseClosed(CaseEvent):
     reporter_informed: bool
 
 
-@event("router", "case.acknowledgement_stale")
+@event("router", "acknowledgement.expired")
 class AcknowledgementStale(CaseEvent):
     """No step has followed an acknowledgement in the time that the policy gives, so the case climbs; `step` was the next one."""
 
@@ -169,7 +169,7 @@ class NotificationRequested(CaseEvent):
     critical: bool = False
 
 
-@event("router", "monthly_report.due")
+@event("router", "monthly.reminded")
 class MonthlyReportDue(EventData):
     """A place has to report its work of a month (its first day), on `day`, to the post of role `receiver`; told once for each month."""
 

@@ -38,7 +38,7 @@ EVENTS = {
     "case.report_attached": N_("A further report joined"),
     "case.assigned": N_("Told"),
     "case.acknowledged": N_("Acknowledged"),
-    "case.acknowledgement_stale": N_("No step followed the acknowledgement"),
+    "acknowledgement.expired": N_("No step followed the acknowledgement"),
     "case.declined": N_("Declined"),
     "case.escalated": N_("Escalated"),
     "case.supervised": N_("Supervising posts told"),
@@ -55,7 +55,7 @@ EVENTS = {
     "notification.failed": N_("Message failed"),
     "officer.replied": N_("Officer replied"),
 }
-BAD = ("deadline.missed", "case.acknowledgement_stale", "case.escalated", "case.supervised", "case.declined", "notification.failed")
+BAD = ("deadline.missed", "acknowledgement.expired", "case.escalated", "case.supervised", "case.declined", "notification.failed")
 GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered")
 DETAILS = ("notification.requested", "notification.submitted")
 """Shown when somebody asks: what counts is whether the message arrived."""
