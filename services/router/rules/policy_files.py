@@ -51,7 +51,7 @@ def parse(name: str, data: bytes, base: Callable[[str], Policy | None]) -> Polic
         found = base(base_id) if isinstance(base_id, str) else None
         if found is None:
             raise PolicyFileError(f"{name}:{_line(root, ('extends',))}: extends: there is no policy of that id here")
-        document = _overlay(found.model_dump(mode="json", exclude={"id", "version", "bind"}), document)
+        document = _extended(found.model_dump(mode="json", exclude={"id", "version", "bind"}), document)
     return _validated(name, document, root)
 
 

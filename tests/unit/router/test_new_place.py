@@ -14,7 +14,7 @@ from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.grading import Facts, grade
 from services.router.rules.machine import attach_report
-from services.router.rules.policy_files import load, load_book
+from services.router.rules.policy_files import load, load_book, parse
 from services.router.rules.simulate import assumed_route, simulate
 from tests.unit.router.town import CALENDAR, Story, report
 
@@ -133,3 +133,10 @@ def test_where_a_place_has_no_grade_of_a_severity_the_next_more_urgent_one_stand
     assert [policy.band(grade) for grade in Grade] == ["红", "橙", "黄", "黄"]
     assert grade(Facts(categories=("orphan",)), policy).band == "黄"
     assert policy.grades["黄"].steps == load_book().get("national").grades["III"].steps  # type: ignore[union-attr]
+
+
+def test_an_added_policy_brings_its_own_grades_as_a_file_does() -> None:
+    own = PLACE.replace('bind: [{division: "330203", since: 2026-01-01, src: decision of the district}]\n', "")
+    policy = parse("new_place.yaml", own.encode(), load_book().get)
+    assert policy.bands == ("1", "2", "3", "4", "5")
+    assert policy.grades["4"].steps == load_book().get("national").grades["III"].steps  # type: ignore[union-attr]
