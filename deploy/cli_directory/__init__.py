@@ -71,6 +71,7 @@ def import_(
 
 @app.command(help=_("Lists every place from which nobody would be reached; fails when there is one."))
 def coverage(as_json: Annotated[bool, typer.Option("--json", help=_("For programs."))] = False) -> None:
+    from libs.terms.labels import label
     from services.directory.handlers.register import coverage as ask
 
     async def work() -> bool:
@@ -88,6 +89,16 @@ def coverage(as_json: Annotated[bool, typer.Option("--json", help=_("For program
             problem = _("nobody holds it") if gap.problem == "no_holder" else _("no holder can be reached")
             place = f"{gap.division_code} {gap.division_name}"
             typer.echo(_("gap       %(place)s, %(title)s: %(problem)s", place=place, title=title, problem=problem))
+        for one in found.departments:
+            if one.without:
+                typer.echo(
+                    _(
+                        "department %(name)s: nobody in %(without)s of %(districts)s districts; cases go on without it",
+                        name=label(one.department),
+                        without=one.without,
+                        districts=one.districts,
+                    )
+                )
         if not found.dispatch_desk:
             typer.echo(_("DEAD END  no dispatch desk can be reached: a report without a place would find nobody"))
         typer.echo(

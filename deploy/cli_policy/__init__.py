@@ -229,6 +229,7 @@ def _answer(policy: Any, band: str, lines: Any) -> dict[str, Any]:
                 "division_code": line.division_code,
                 "channel": line.channel,
                 "step": line.step,
+                "department": line.department,
                 "answer": line.answer,
             }
             for line in lines

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from libs.directory.model import Level
-from libs.terms import Tier
+from libs.terms import Department, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,11 @@ class PostRole:
     zh: str
     en: str
     basis: str
-    lane: Literal["ladder", "police", "oversight", "dispatch"] = "ladder"
+    lane: Literal["ladder", "police", "oversight", "dispatch", "department"] = "ladder"
     aliases: tuple[str, ...] = ()
     """Other names for the same role in the founding documents and in laws."""
+    department: Department | None = None
+    """The department that it answers for when a case is referred by its subject (属事属管)."""
 
 
 DISPATCH_DESK = "dispatch_desk"
@@ -34,6 +36,37 @@ CENTRE_ALIASES = ("未成年人保护中心", "未成年人救助保护中心", 
 """The last is the name until SEED_Z renamed it; before it, those of later laws."""
 OFFICE_ALIASES = ("区未成年人保护工作领导小组办公室", "困境未成年人社会保护办公室")
 """SEED_F and SEED_Z for the same office."""
+
+_OfDepartments = Literal["street", "district"]
+_OF_DEPARTMENTS: tuple[tuple[str, _OfDepartments, str, str, str, Department], ...] = (
+    ("education_center", "street", "教管中心", "Street education centre", "SEED_X X03, X14", Department.EDUCATION),
+    ("health_center", "street", "社区卫生服务中心", "Community health centre", "SEED_X X03", Department.HEALTH),
+    ("justice_office", "street", "司法所", "Justice office", "SEED_X X03", Department.JUSTICE),
+    ("market_office", "street", "市场监管所", "Market regulation office", "SEED_X X24", Department.MARKET),
+    ("women_office", "street", "街道妇联", "Street women's federation", "SEED_X X05, X11", Department.WOMEN),
+    ("league_office", "street", "街道团工委", "Street youth league", "SEED_X X05", Department.LEAGUE),
+    ("district_education", "district", "区教育局", "District education bureau", "UMPL arts 20, 39", Department.EDUCATION),
+    ("district_health", "district", "区卫生健康局", "District health bureau", "OPINION2020 art 4", Department.HEALTH),
+    ("district_justice", "district", "区司法局", "District justice bureau", "SEED_Z Z23", Department.JUSTICE),
+    ("district_women", "district", "区妇联", "District women's federation", "ADVL art 23; SEED_G G18", Department.WOMEN),
+    ("district_league", "district", "团区委", "District youth league", "SEED_Z Z28", Department.LEAGUE),
+    ("district_court", "district", "区人民法院", "District court", "ADVL arts 23, 28; SEED_G G18", Department.COURT),
+    ("district_disabled", "district", "区残联", "District disabled persons' federation", "UMPL art 9", Department.DISABLED),
+    ("district_hr", "district", "区人力资源和社会保障局", "District labour bureau", "OPINION2020 art 4(5) 工伤", Department.HR),
+    ("district_market", "district", "区市场监管局", "District market regulation bureau", "SEED_X X24", Department.MARKET),
+    ("district_cyber", "district", "区网信办", "District cyberspace office", "MNETR", Department.CYBER),
+    ("district_supervision", "district", "区监察委员会", "District supervisory commission", "UMPL art 119", Department.SUPERVISION),
+    (
+        "family_committee",
+        "district",
+        "区关工委",
+        "District committee for the care of the next generation",
+        "UMPL art 9",
+        Department.FAMILY_COMMITTEE,
+    ),
+    ("charity_federation", "district", "区慈善会", "District charity federation", "SEED_M M17", Department.CHARITY),
+)
+"""Code, level, names, source and department of the posts that are told by subject; the ladder never rests on them."""
 
 POST_ROLES: dict[str, PostRole] = {
     role.code: role
@@ -51,7 +84,9 @@ POST_ROLES: dict[str, PostRole] = {
         ),
         PostRole("street_officer", Tier.STREET, "street", "儿童督导员", "Street child supervisor", "MF34"),
         PostRole("street_station", Tier.STREET, "street", "街道未成年人保护工作站", "Street child protection station", "UMPL art 81"),
-        PostRole("street_civil_office", Tier.STREET, "street", "民社办", "Street civil affairs office", "SEED_X"),
+        PostRole(
+            "street_civil_office", Tier.STREET, "street", "民社办", "Street civil affairs office", "SEED_X", department=Department.CIVIL
+        ),
         PostRole(
             "district_center",
             Tier.DISTRICT,
@@ -71,14 +106,49 @@ POST_ROLES: dict[str, PostRole] = {
             "oversight",
             OFFICE_ALIASES,
         ),
-        PostRole("district_civil", Tier.DISTRICT, "district", "区民政局", "District civil affairs bureau", "UMPL art 81"),
-        PostRole("city_civil", Tier.CITY, "city", "市民政局", "City civil affairs bureau", "UMPL art 81", aliases=("市未保办",)),
-        PostRole("police_station", Tier.STREET, "street", "公安派出所", "Police station", "UMPL art 11; OPINION2020 art 2", "police"),
         PostRole(
-            "police_branch", Tier.DISTRICT, "district", "公安分局", "District police bureau", "UMPL art 11; OPINION2020 art 2", "police"
+            "district_civil",
+            Tier.DISTRICT,
+            "district",
+            "区民政局",
+            "District civil affairs bureau",
+            "UMPL art 81",
+            department=Department.CIVIL,
+        ),
+        PostRole("city_civil", Tier.CITY, "city", "市民政局", "City civil affairs bureau", "UMPL art 81", aliases=("市未保办",)),
+        PostRole(
+            "police_station",
+            Tier.STREET,
+            "street",
+            "公安派出所",
+            "Police station",
+            "UMPL art 11; OPINION2020 art 2",
+            "police",
+            department=Department.POLICE,
         ),
         PostRole(
-            "procurator", Tier.DISTRICT, "district", "检察院未检部门", "Juvenile procurators", "UMPL art 105; OPINION2020", "oversight"
+            "police_branch",
+            Tier.DISTRICT,
+            "district",
+            "公安分局",
+            "District police bureau",
+            "UMPL art 11; OPINION2020 art 2",
+            "police",
+            department=Department.POLICE,
+        ),
+        PostRole(
+            "procurator",
+            Tier.DISTRICT,
+            "district",
+            "检察院未检部门",
+            "Juvenile procurators",
+            "UMPL art 105; OPINION2020",
+            "oversight",
+            department=Department.PROCURATORATE,
+        ),
+        *(
+            PostRole(code, Tier(level), level, zh, en, basis, "department", department=department)
+            for code, level, zh, en, basis, department in _OF_DEPARTMENTS
         ),
         PostRole(
             DISPATCH_DESK,
@@ -109,3 +179,8 @@ def role_named(name: str) -> PostRole | None:
 
 LADDER_ROLES: tuple[str, ...] = tuple(role.code for role in POST_ROLES.values() if role.lane == "ladder")
 """The roles that a case can rest on."""
+
+DEPARTMENT_ROLES: dict[Department, tuple[str, ...]] = {
+    one: tuple(role.code for role in POST_ROLES.values() if role.department is one) for one in Department
+}
+"""The roles that answer for each department where a policy says nothing else, the lower tier first."""

@@ -119,6 +119,59 @@ class DeclineReason(StrEnum):
     OTHER = "other"
 
 
+class Department(StrEnum):
+    """Departments that answer for a matter by its subject (属事属管), beside the ladder of its place (rules.yaml departments)."""
+
+    POLICE = "police"
+    PROCURATORATE = "procuratorate"
+    CIVIL = "civil"
+    EDUCATION = "education"
+    HEALTH = "health"
+    WOMEN = "women"
+    JUSTICE = "justice"
+    COURT = "court"
+    LEAGUE = "league"
+    DISABLED = "disabled"
+    HR = "hr"
+    MARKET = "market"
+    CYBER = "cyber"
+    SUPERVISION = "supervision"
+    FAMILY_COMMITTEE = "family_committee"
+    CHARITY = "charity"
+
+
+class LaneResult(StrEnum):
+    """What a department has done about a case: a code, since free text might name a child (promise 7)."""
+
+    FILED = "filed"
+    NOT_FILED = "not_filed"
+    HELPED = "helped"
+    HANDED_ON = "handed_on"
+    NOTHING_TO_DO = "nothing_to_do"
+
+
+class TransferReason(StrEnum):
+    """Why a case is to be answered for elsewhere."""
+
+    CHILD_IS_THERE = "child_is_there"
+    HOUSEHOLD_THERE = "household_there"
+    """有户籍的联系流出地 (SEED_X 安置)."""
+    FAMILY_THERE = "family_there"
+    OTHER = "other"
+
+
+class ConflictReason(StrEnum):
+    """Why a post must not deal with a case (回避; rules.yaml skip_if_conflict)."""
+
+    SUSPECT_HOLDS = "suspect_holds"
+    """The suspected person is on this post."""
+    SUSPECT_UNIT = "suspect_unit"
+    """It belongs to the unit in which the suspected person works."""
+    SUSPECT_MANAGER = "suspect_manager"
+    """It manages the suspected person."""
+    OTHER = "other"
+
+
 class CloseResult(StrEnum):
     """How a case ended; no case closes without one (SEED_F 事事有回音、件件有落实)."""
 
@@ -140,3 +193,15 @@ class Purpose(StrEnum):
     RECALL = "recall"
     SUPERVISE = "supervise"
     OVERDUE = "overdue"
+    INFORM = "inform"
+    """A department gets a copy (通报)."""
+    REFER = "refer"
+    """A department is to accept the matter (转介)."""
+    LAPSED = "lapsed"
+    """A department's clock has passed; nothing is enforced."""
+    TRANSFER = "transfer"
+    """Another area is to accept the case."""
+    RETURNED = "returned"
+    """Another area did not accept the case."""
+    TO_AND_FRO = "to_and_fro"
+    """A case is handed to and fro; whoever supervises has to settle it."""

@@ -2,34 +2,28 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from libs.directory.roles import POST_ROLES
-from libs.i18n import current_locale
 from libs.terms import (
     AgeBand,
     Answer,
     Channel,
     CloseResult,
+    ConflictReason,
     Danger,
     DeclineReason,
+    Department,
     Grade,
+    LaneResult,
     Purpose,
     Situation,
     Step,
     Tier,
+    TransferReason,
+    beside,
 )
-
-
-class Label(NamedTuple):
-    """One text in both languages."""
-
-    zh: str
-    en: str
-
-    def text(self, locale: str | None = None) -> str:
-        """The text in `locale`, by default in the language of the work at hand."""
-        return self.zh if (locale or current_locale()).startswith("zh") else self.en
+from libs.terms.label import Label
 
 
 def label(term: StrEnum, locale: str | None = None) -> str:
@@ -205,7 +199,17 @@ _TERMS: Final[Mapping[type[StrEnum], Mapping[str, Label]]] = {
         Purpose.RECALL: Label("已由他人签收", "Recall"),
         Purpose.SUPERVISE: Label("督办", "Supervise"),
         Purpose.OVERDUE: Label("超时", "Overdue"),
+        Purpose.INFORM: Label("通报部门", "Copy to a department"),
+        Purpose.REFER: Label("转部门办理", "Referred to a department"),
+        Purpose.LAPSED: Label("部门时限已过", "Department's clock passed"),
+        Purpose.TRANSFER: Label("移交待接收", "Transfer to be accepted"),
+        Purpose.RETURNED: Label("移交退回", "Transfer returned"),
+        Purpose.TO_AND_FRO: Label("多次移交退回", "Handed to and fro"),
     },
+    Department: beside.DEPARTMENTS,
+    LaneResult: beside.LANE_RESULTS,
+    TransferReason: beside.TRANSFER_REASONS,
+    ConflictReason: beside.CONFLICT_REASONS,
 }
 
 _ENUMS: Final[Mapping[str, Mapping[str, Label]]] = {
@@ -220,6 +224,10 @@ _ENUMS: Final[Mapping[str, Mapping[str, Label]]] = {
     "decline_reason": _TERMS[DeclineReason],
     "close_result": _TERMS[CloseResult],
     "purpose": _TERMS[Purpose],
+    "department": _TERMS[Department],
+    "lane_result": _TERMS[LaneResult],
+    "transfer_reason": _TERMS[TransferReason],
+    "conflict_reason": _TERMS[ConflictReason],
 }
 
 CODES: Final[Mapping[str, Mapping[str, Label]]] = {

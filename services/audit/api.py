@@ -59,6 +59,8 @@ class GroupOut(BaseModel):
     cases: int
     open: int
     sampled: bool = Field(description="so many cases that the percentiles, and only they, are those of a random part of them")
+    handed_over: int = Field(description="cases that somebody tried to hand over to another area")
+    moves: int = Field(description="how often those were moved: transfers, refusals and returns together")
     steps: list[StepOut]
 
 
@@ -219,6 +221,8 @@ def _group_out(group: Group, name: str | None = None) -> GroupOut:
         cases=group.cases,
         open=group.open,
         sampled=group.sampled,
+        handed_over=group.handed_over,
+        moves=group.moves,
         steps=[_step_out(figures) for figures in group.steps.values()],
     )
 

@@ -63,7 +63,10 @@ class CaseTimesRow(AuditTable, table=True):
     """
 
     __tablename__ = "case_times"
-    __table_args__ = (Index("case_times_received", "received_at"),)
+    __table_args__ = (
+        Index("case_times_received", "received_at"),
+        Index("case_times_moved", "received_at", postgresql_where=text("moves > 0")),
+    )
 
     case_id: UUID = Field(primary_key=True)
     received_at: datetime | None = Field(default=None, sa_column=_instant())
@@ -75,6 +78,7 @@ class CaseTimesRow(AuditTable, table=True):
     policy_version: int | None = Field(default=None, sa_column=Column(Integer))
     supervised_at: datetime | None = Field(default=None, sa_column=_instant())
     late_s_max: float | None = Field(default=None, sa_column=Column(Float))
+    moves: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     missed: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'")))
     routed_at: datetime | None = Field(default=None, sa_column=_instant())
     submitted_at: datetime | None = Field(default=None, sa_column=_instant())

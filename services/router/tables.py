@@ -101,6 +101,9 @@ class CaseRow(RouterTable, table=True):
     overdue_since: datetime | None = _maybe_time()
     wakes_at: datetime | None = _maybe_time()
     changed_at: datetime = _time()
+    lanes: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
+    handover: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
+    conflicts: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
 
 
 class MonthlyReportRow(RouterTable, table=True):
@@ -162,6 +165,7 @@ class AssignmentRow(RouterTable, table=True):
     supervising: bool = Field(sa_column=Column(Boolean, nullable=False))
     answer: str = _code()
     answered_at: datetime | None = _maybe_time()
+    beside: str = Field(sa_column=Column(String(24), nullable=False, server_default=""))
 
 
 class PolicyRow(RouterTable, table=True):

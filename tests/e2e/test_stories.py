@@ -28,7 +28,7 @@ def minutes(events: Iterable[dict[str, Any]], t0: str, *kinds: str) -> list[tupl
 async def purposes(world: World, case: dict[str, Any]) -> list[tuple[str, str]]:
     """Who was told, and why, in order."""
     rows = await world.fetch(
-        "SELECT tier, purpose FROM notifier.notifications WHERE case_id = $1::uuid ORDER BY requested_at, tier", case["case_id"]
+        "SELECT tier, purpose FROM notifier.notifications WHERE case_id = $1::uuid ORDER BY requested_at, tier, purpose", case["case_id"]
     )
     return [(row["tier"], row["purpose"]) for row in rows]
 
@@ -40,7 +40,7 @@ async def test_from_the_first_request_to_the_acknowledgement(world: World) -> No
     case = await world.case_of(report)
     assert (case["grade"], case["tier"], case["status"]) == ("II", "community", "open")
     told = await world.phones()
-    assert len(told) == 2  # the community, and the street beside it
+    assert len(told) == 4  # the community, and the street beside it; the district's police on their lane, and a copy to its procurators
     assert all(len(message["body"]) <= 70 for message in told)
     mine = await _phone_of(world, case["owner"]["officer_id"])
     (message,) = await world.phones(to=mine)
@@ -58,7 +58,13 @@ async def test_grade_one_tells_all_tiers_at_once(world: World) -> None:
     case = await _open(world, situations=["MR2_U14_SEXUAL"])
     assert case["grade"] == "I"
     assert case["tier"] == "community"
-    assert await purposes(world, case) == [("community", "assign"), ("district", "assign"), ("street", "assign")]
+    assert await purposes(world, case) == [
+        ("community", "assign"),
+        ("district", "assign"),
+        ("district", "inform"),  # the procurators get a copy
+        ("district", "refer"),  # the police have to accept
+        ("street", "assign"),
+    ]
 
 
 async def test_silence_climbs_each_tier_at_its_minute_and_then_supervises(world: World) -> None:

@@ -7,8 +7,9 @@ import pytest
 from libs.directory.roles import POST_ROLES
 from libs.terms import Grade, Step
 from libs.terms.labels import label
-from services.router.rules.policy import FanOut, Policy, format_duration
+from services.router.rules.policy import FanOut, Policy
 from services.router.rules.policy_files import FOLDER, load, load_book
+from services.router.rules.policy_values import format_duration
 
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "policies"
 BOOK = load_book()

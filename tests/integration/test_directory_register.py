@@ -108,6 +108,8 @@ async def test_futian_is_covered_and_a_place_that_loses_everybody_is_told(desk: 
     whole = await covered(desk)
     assert whole.complete
     assert (whole.places, whole.posts, whole.gaps) == (105, 109, ())
+    without = {str(one.department): one.without for one in whole.departments}
+    assert (without["police"], without["procuratorate"], without["education"], len(without)) == (0, 0, 1, 16)
     async with desk.db.transaction() as tx:
         for officer in (primary, deputy):
             await people.change_officer(tx, officer(COMMUNITY, "community_officer"), active=False, now=desk.clock.now(), actor=TESTER)

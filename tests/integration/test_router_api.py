@@ -184,7 +184,15 @@ async def test_preview_and_simulation_say_what_the_machine_then_does(world: Worl
         case["case_id"],
         case["received_at"],
     )
-    actions = {"assign": "notify", "remind": "remind", "escalate": "escalate", "supervise": "supervise"}
+    actions = {
+        "assign": "notify",
+        "inform": "notify",
+        "refer": "notify",
+        "lapsed": "notify",
+        "remind": "remind",
+        "escalate": "escalate",
+        "supervise": "supervise",
+    }
     happened = sorted((round(one["minute"]), actions[one["purpose"]], one["tier"]) for one in events)
     foretold = sorted(
         (round(one["minute"]), one["action"], one["tier"]) for one in simulation["timeline"] if one["channel"] and one["minute"] <= 301

@@ -19,7 +19,7 @@ from services.router.rules.policy_files import load_book
 from tests.integration.router_town import desk, people
 from tests.support.presets import PRESETS, Expected, bind, preset, told_of
 
-ACTIONS = {Purpose.ASSIGN: "notify", Purpose.ESCALATE: "escalate", Purpose.SUPERVISE: "supervise", Purpose.REMIND: "remind"}
+ACTIONS = {Purpose.ESCALATE: "escalate", Purpose.SUPERVISE: "supervise", Purpose.REMIND: "remind"}
 BATCH = 500
 
 
@@ -40,8 +40,9 @@ async def test_the_router_gives_every_table(database: Database, tmp_path: Path) 
 
     told = await _told(database, posts)
     for expected in tables:
-        lines = told[cases[expected.report.report_id]]
-        assert told_of(iter(lines), expected.report.received_at) == list(expected.told), str(expected)
+        rungs, lanes = told[cases[expected.report.report_id], False], told[cases[expected.report.report_id], True]
+        assert told_of(iter(rungs), expected.report.received_at) == list(expected.told), str(expected)
+        assert told_of(iter(lanes), expected.report.received_at) == list(expected.lanes), str(expected)
 
 
 async def _walk(office: Desk, clock: FakeClock, database: Database, tables: list[Expected]) -> dict[UUID, UUID]:
@@ -68,8 +69,8 @@ async def _walk(office: Desk, clock: FakeClock, database: Database, tables: list
             await tx.execute("UPDATE router.cases SET wakes_at = NULL WHERE case_id = ANY($1)", over)
 
 
-async def _told(database: Database, posts: dict[UUID, Post]) -> dict[UUID, list[tuple[datetime, str, str, str]]]:
-    """Of each case: when the router asked for which message, to a post of which role, about which step."""
+async def _told(database: Database, posts: dict[UUID, Post]) -> dict[tuple[UUID, bool], list[tuple[datetime, str, str, str]]]:
+    """Of each case, on its ladder and on its lanes: when the router asked for which message, to a post of which role, about which step."""
     async with database.connection() as connection:
         rows = await connection.fetch(
             "SELECT key, envelope FROM bus.outbox WHERE event_type = $1 ORDER BY id", NotificationRequested.event_type
@@ -80,5 +81,6 @@ async def _told(database: Database, posts: dict[UUID, Post]) -> dict[UUID, list[
         one = NotificationRequested.model_validate(envelope["data"])
         assert one.post_id is not None
         at = datetime.fromisoformat(envelope["time"])
-        told[row["key"]].append((at, ACTIONS[one.purpose], posts[one.post_id].role, str(one.step)))
+        said = (at, ACTIONS.get(one.purpose, "notify"), posts[one.post_id].role, str(one.department or one.step))
+        told[row["key"], one.department is not None].append(said)
     return told

@@ -44,7 +44,13 @@ async def test_a_case_comes_back_as_it_was_saved(town: Database) -> None:
     owed = {"reporter_procedure", "reporter_informed"}
     response = {"acknowledge", "on_site", "first_written_up", "assessment", "case_conference", "close"}
     assert {one.step for one in case.deadlines} == response | owed
-    assert {one.officer_id for one in case.assignments} == {person("Lan"), person("Mei")}
+    assert {one.officer_id for one in case.assignments} == {person("Lan"), person("Mei"), person("Jian")}
+    assert {one.officer_id: one.beside for one in case.assignments}[person("Jian")] == "procuratorate"
+    assert [(lane.department, lane.state) for lane in case.lanes] == [
+        ("police", "unreached"),
+        ("procuratorate", "told"),
+        ("civil", "unreached"),
+    ]
     async with town.transaction() as tx:
         locked = (await store.lock(tx, [case_id]))[case_id]
         await store.save(tx, [replace_outcome(locked)], T0)

@@ -42,6 +42,8 @@ class Expected:
     reason: str
     provisional: tuple[Step, ...]
     told: tuple[Told, ...]
+    lanes: tuple[Told, ...]
+    """The departments told beside the rungs; in the place of the step stands the department."""
 
     @property
     def until(self) -> datetime:
@@ -146,7 +148,8 @@ def _expected(name: str, places: dict[str, str], given: dict[str, Any]) -> Expec
     )
     provisional = tuple(Step(one) for one in given.get("provisional", ()))
     told = tuple(one for line in given["told"] for one in _told(line))
-    return Expected(name, given["name"], report, Grade(given["grade"]), given["reason"], provisional, told)
+    lanes = tuple(one for line in given.get("lanes", ()) for one in _told(line))
+    return Expected(name, given["name"], report, Grade(given["grade"]), given["reason"], provisional, told, lanes)
 
 
 def _told(line: str) -> Iterator[Told]:

@@ -317,3 +317,15 @@ def test_every_code_that_is_shown_has_words_in_both_languages():
     for kind, codes in kinds.items():
         assert {code.value for code in codes} - {"unknown"} <= set(CODES[kind]), kind
     assert {*terms.CaregiverRelation, *terms.AllegedRelation} <= set(CODES["relation"])
+
+
+def test_posts_with_a_conflict_of_interest_are_told_by_their_codes_only():
+    posts = [
+        {"reason": "suspect_unit", "division_code": "440304001020", "role": "community_officer"},
+        {"reason": "suspect_manager", "post_id": str(UUID(int=9))},
+    ]
+    report = read(made(alleged_persons=[{"known": "yes", "name": "虚构", "organisation": "虚构单位", "posts": posts}]))
+    event = facts.received_event(report, UUID(int=7), NOW)
+    assert [one.model_dump(exclude_none=True, mode="json") for one in event.conflicts] == posts
+    assert "虚构" not in event.model_dump_json()
+    assert wrong_fields(made(alleged_persons=[{"posts": [{"reason": "other"}]}]))

@@ -3,8 +3,21 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from libs.events.envelope import EventData, event
-from libs.terms import AgeBand, Answer, Channel, Danger, Situation
+from libs.terms import AgeBand, Answer, Channel, ConflictReason, Danger, Situation
+
+
+class ConflictOfInterest(BaseModel):
+    """A post that must not deal with a report, by codes: the post itself, or a role (None: every post) at a division."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: ConflictReason
+    post_id: UUID | None = None
+    division_code: str | None = None
+    role: str | None = None
 
 
 @event("intake", "report.received")
@@ -33,6 +46,7 @@ class ReportReceived(EventData):
     settings: tuple[str, ...] = ()
     police_reported: bool = False
     related_report_ids: tuple[UUID, ...] = ()
+    conflicts: tuple[ConflictOfInterest, ...] = ()
 
 
 @event("intake", "report.viewed")

@@ -5,7 +5,18 @@ from typing import Literal
 from uuid import UUID
 
 from libs.events.envelope import EventData, event
-from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier
+from libs.terms import (
+    CloseResult,
+    ConflictReason,
+    DeclineReason,
+    Department,
+    Grade,
+    LaneResult,
+    Purpose,
+    Step,
+    Tier,
+    TransferReason,
+)
 
 
 class CaseEvent(EventData):
@@ -50,7 +61,7 @@ class CaseAssigned(CaseEvent):
     """An officer was told of the case; `accountable` when the case now rests on this post."""
 
     accountable: bool
-    reason: Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded", "deputy", "quorum"]
+    reason: Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded", "deputy", "quorum", "transferred"]
 
 
 @event("router", "case.acknowledged")
@@ -80,7 +91,9 @@ class CaseEscalated(CaseEvent):
 
     from_tier: Tier | None
     to_tier: Tier
-    reason: Literal["silence", "declined", "unreachable", "step_missed", "stale", "raised"]
+    reason: Literal[
+        "silence", "declined", "unreachable", "step_missed", "stale", "raised", "transfer_refused", "transfer_lapsed", "conflict"
+    ]
     step: Step | None = None
 
 
@@ -167,6 +180,116 @@ class NotificationRequested(CaseEvent):
     step: Step | None = None
     deadline_at: datetime | None = None
     critical: bool = False
+    department: Department | None = None
+    """The lane that it is about; None: the ladder."""
+
+
+@event("router", "case.transfer_requested")
+class CaseTransferRequested(CaseEvent):
+    """Another area was asked to take the case; tier, post and officer are the asked ones. Until it accepts, nothing changes hands.
+
+    `moves` counts what happened so far: transfers, refusals and returns.
+    """
+
+    to_division_code: str
+    reason: TransferReason
+    accept_by: datetime
+    moves: int
+
+
+@event("router", "case.transfer_returned")
+class CaseTransferReturned(CaseEvent):
+    """The receiving side refused, was silent or could not be reached, or the transfer was withdrawn: the case stays, or climbs."""
+
+    to_division_code: str
+    reason: Literal["refused", "silence", "unreachable", "withdrawn", "conflict"]
+    moves: int
+
+
+@event("router", "case.transferred")
+class CaseTransferred(CaseEvent):
+    """The receiving side accepted: division_code is the new place; the clocks run on (promise 9)."""
+
+    from_division_code: str
+    moves: int
+
+
+@event("router", "case.shuttled")
+class CaseHandedToAndFro(CaseEvent):
+    """A case was moved as often as the policy bears, or more; the supervising posts were told (推诿扯皮: SEED_Z, SEED_X)."""
+
+    moves: int
+
+
+@event("router", "case.post_skipped")
+class CasePostSkipped(CaseEvent):
+    """A post has a conflict of interest and is passed over (回避); tier and post are its own."""
+
+    reason: ConflictReason
+
+
+class LaneEvent(CaseEvent):
+    """What events of department lanes carry; tier, post and officer are those of the department, or of whoever recorded it."""
+
+    department: Department
+
+
+@event("router", "lane.told")
+class LaneTold(LaneEvent):
+    """A department was told beside the ladder: `act`, it has to accept by `accept_by`; `inform`, it got a copy."""
+
+    mode: Literal["inform", "act"]
+    reason: Literal["opened", "referred", "declined", "silence", "unreachable", "placed", "conflict"]
+    accept_by: datetime | None = None
+
+
+@event("router", "lane.unreached")
+class LaneUnreached(LaneEvent):
+    """The department has no post for the place with somebody reachable who was not asked yet; the case goes on without it."""
+
+
+@event("router", "lane.accepted")
+class LaneAccepted(LaneEvent):
+    """The department took the matter as its own task; the owner of the case stays the same."""
+
+    via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
+    late: bool = False
+
+
+@event("router", "lane.declined")
+class LaneDeclined(LaneEvent):
+    """A post of the department declined; the next one is told at once."""
+
+    reason: DeclineReason
+    via: Literal["sms_reply", "link", "keypad", "workbench", "api"]
+
+
+@event("router", "lane.done")
+class LaneDone(LaneEvent):
+    """The department has done its part."""
+
+    result: LaneResult
+
+
+@event("router", "lane.clock_recorded")
+class LaneClockRecorded(LaneEvent):
+    """Somebody recorded that a clock of the department began, or that what it waits for was done, at `happened_at`."""
+
+    clock: str
+    what: Literal["started", "done"]
+    happened_at: datetime
+    due_at: datetime | None = None
+    late: bool = False
+
+
+@event("router", "lane.clock_passed")
+class LaneClockPassed(LaneEvent):
+    """A clock of the department has passed; it and the owner of the case are told once, nothing is enforced."""
+
+    clock: str
+    due_at: datetime
+    fired_at: datetime
+    late_s: float
 
 
 @event("router", "monthly.reminded")

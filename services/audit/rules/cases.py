@@ -20,6 +20,9 @@ from libs.events.catalogue import (
     CasePlaced,
     CaseStepDone,
     CaseSupervised,
+    CaseTransferred,
+    CaseTransferRequested,
+    CaseTransferReturned,
     DeadlineMissed,
     DeadlineReminded,
     NotificationDelivered,
@@ -31,10 +34,16 @@ from libs.events.envelope import Event
 from libs.terms import Purpose, Step, Tier
 from services.audit.rules.steps import Measured, steps_done
 
+_BESIDE = frozenset({Purpose.RECALL, Purpose.INFORM, Purpose.REFER, Purpose.LAPSED, Purpose.TRANSFER, Purpose.RETURNED, Purpose.TO_AND_FRO})
+"""Messages that alarm nobody of the ladder: they say nothing about how fast a case reached whoever answers for it."""
+
 
 @dataclass(slots=True)
 class CaseChange:
-    """What a batch told about one case; `tier` is that of the accountable rung, `missed` the steps whose deadline passed."""
+    """What a batch told about one case; `tier` is that of the accountable rung, `missed` the steps whose deadline passed.
+
+    `moves` is how often it was handed about so far: transfers, refusals and returns.
+    """
 
     case_id: UUID
     received_at: datetime | None = None
@@ -46,6 +55,7 @@ class CaseChange:
     policy_version: int | None = None
     supervised_at: datetime | None = None
     late_s_max: float | None = None
+    moves: int = 0
     times: dict[Measured, datetime] = field(default_factory=dict)
     dues: dict[Step, datetime] = field(default_factory=dict)
     missed: set[Step] = field(default_factory=set)
@@ -100,6 +110,9 @@ def _fold(changes: Changes, event: Event[Any]) -> None:
             _fold_deadline(changes, data)
         case CaseOpened() | CasePlaced() | CaseAssigned() | CaseEscalated() | CaseSupervised():
             _fold_duty(changes, data, event.time)
+        case CaseTransferRequested() | CaseTransferReturned() | CaseTransferred():
+            case = changes.case(data.case_id)
+            case.moves = max(case.moves, data.moves)
         case CaseAcknowledged() | CaseDeclined() | CaseStepDone() | CaseClosed():
             _fold_answer(changes, data, event.time)
         case _:
@@ -156,7 +169,7 @@ def _fold_message(changes: Changes, data: NotificationRequested | NotificationSu
         asks = data.step == Step.ACKNOWLEDGE and data.purpose in {Purpose.ASSIGN, Purpose.ESCALATE}
         if asks and data.tier and data.deadline_at:
             changes.rung(data.case_id, data.tier).due_at = data.deadline_at
-    elif data.purpose != Purpose.RECALL:
+    elif data.purpose not in _BESIDE:
         measured = Measured.SUBMITTED if isinstance(data, NotificationSubmitted) else Measured.DELIVERED
         _first(changes.case(data.case_id), measured, at)
 

@@ -103,6 +103,10 @@ class Group:
     open: int
     steps: Mapping[Measured, StepFigures]
     sampled: bool = False
+    handed_over: int = 0
+    """Cases that somebody tried to hand over to another area (推诿扯皮: SEED_Z Z15, SEED_X X18)."""
+    moves: int = 0
+    """How often they were moved: transfers, refusals and returns together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,14 @@ DETAILS = frozenset(
         "deadlines",
         "situations",
         "notification_id",
+        "department",
+        "mode",
+        "clock",
+        "what",
+        "accept_by",
+        "happened_at",
+        "to_division_code",
+        "moves",
     }
 )
 """What a timeline tells of an event beyond its columns: codes, numbers and times."""

@@ -17,10 +17,11 @@ _CASE_COLUMNS = (
     *_NEWEST,
     "acknowledged_tier",
     "late_s_max",
+    "moves",
     *_EARLIEST,
     *_DUE_NAMES.values(),
 )
-_CASE_TYPES = {"case_id": "uuid", **_NEWEST, "acknowledged_tier": "text", "late_s_max": "float8"}
+_CASE_TYPES = {"case_id": "uuid", **_NEWEST, "acknowledged_tier": "text", "late_s_max": "float8", "moves": "integer"}
 _MERGE_CASES = f"""
     INSERT INTO audit.case_times AS known ({", ".join(_CASE_COLUMNS)}, missed)
     SELECT {", ".join(f"change.{name}" for name in _CASE_COLUMNS)}, string_to_array(change.missed, ' ')
@@ -32,6 +33,7 @@ _MERGE_CASES = f"""
         {", ".join(f"{name} = least(known.{name}, excluded.{name})" for name in _EARLIEST)},
         acknowledged_tier = CASE WHEN known.acknowledged_at <= excluded.acknowledged_at THEN known.acknowledged_tier
                                  ELSE coalesce(excluded.acknowledged_tier, known.acknowledged_tier) END,
+        moves = greatest(known.moves, excluded.moves),
         late_s_max = greatest(known.late_s_max, excluded.late_s_max),
         missed = CASE WHEN excluded.missed <@ known.missed THEN known.missed
                       ELSE (SELECT array_agg(DISTINCT step ORDER BY step) FROM unnest(known.missed || excluded.missed) AS step) END
@@ -45,7 +47,7 @@ async def merge_cases(tx: Tx, changes: Iterable[CaseChange]) -> None:
         return
     columns: dict[str, list[Any]] = {
         name: [getattr(change, name) for change in found]
-        for name in ("case_id", *_NEWEST, "acknowledged_tier", "late_s_max", "received_at", "supervised_at")
+        for name in ("case_id", *_NEWEST, "acknowledged_tier", "late_s_max", "moves", "received_at", "supervised_at")
     }
     columns |= {f"{measured}_at": [change.times.get(measured) for change in found] for measured in Measured}
     columns |= {name: [change.dues.get(step) for change in found] for step, name in _DUE_NAMES.items()}

@@ -5,7 +5,7 @@ one number. Percentiles need sorted lags, and sorting is not cheap: beyond SAMPL
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -100,6 +100,12 @@ class _Counted:
                 self.newest_at[measured] = max(self.newest_at.get(measured, row["newest_at"]), row["newest_at"])
 
 
+_MOVES = f"""
+    SELECT {{group}} AS grp, count(*) AS handed_over, sum(moves)::bigint AS moves
+    FROM audit.case_times WHERE {_WANTED} AND moves > 0 GROUP BY 1 LIMIT {GROUPS_MAX}
+"""
+
+
 class TooManyGroups(Exception):
     """More groups than anybody reads."""
 
@@ -119,7 +125,18 @@ async def response_times(tx: Tx, question: Question, now: datetime) -> tuple[Gro
     known = {(bool(row["total"]), row["grp"]): row for row in lags}
     sampled = parts < _PARTS
     groups = [_group(key, by_group[key], known.get((False, key)), now, sampled) for key in sorted(by_group, key=_order)]
-    return _group(None, total, known.get((True, None)), now, sampled), groups if question.group_by != "none" else []
+    moved = {row["grp"]: row for row in await tx.fetch(_MOVES.format(group=group), *_parameters(question, now), timeout=QUERY_TIMEOUT_S)}
+    groups = [_with_moves(one, moved.get(one.key)) for one in groups]
+    whole = replace(
+        _group(None, total, known.get((True, None)), now, sampled),
+        handed_over=sum(row["handed_over"] for row in moved.values()),
+        moves=sum(row["moves"] for row in moved.values()),
+    )
+    return whole, groups if question.group_by != "none" else []
+
+
+def _with_moves(group: Group, moved: asyncpg.Record | None) -> Group:
+    return group if moved is None else replace(group, handed_over=moved["handed_over"], moves=moved["moves"])
 
 
 _LOWEST_FIRST = {str(tier): place for place, tier in enumerate(Tier)}

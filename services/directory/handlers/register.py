@@ -15,9 +15,10 @@ from libs.directory.read import Directory
 from libs.directory.roles import DISPATCH_DESK, LADDER_ROLES, POST_ROLES, STANDARD_POSTS
 from libs.errors import Conflict, Invalid, NotFound
 from libs.i18n import gettext as _
+from libs.terms import Department
 from services.directory.errors import LineError, RegisterInvalid
 from services.directory.handlers.changes import Actor, changed, check_unchanged
-from services.directory.rules import Coverage, DeadEnd, Entry, Gap, RegisterCheck, parent_of
+from services.directory.rules import Coverage, DeadEnd, DepartmentGap, Entry, Gap, RegisterCheck, parent_of
 from services.directory.store import register as store
 from services.directory.store.changes import bump_version, hold_version
 
@@ -149,6 +150,8 @@ async def coverage(tx: Tx) -> Coverage:
     counts = await store.coverage_counts(tx, DISPATCH_DESK)
     ends = await store.dead_ends(tx, LADDER_ROLES)
     gaps = await store.gaps(tx)
+    roles = {role.code: role.department for role in POST_ROLES.values() if role.department}
+    departments = await store.department_gaps(tx, list(roles), list(roles.values()))
     return Coverage(
         version=counts["version"],
         places=counts["places"],
@@ -166,6 +169,7 @@ async def coverage(tx: Tx) -> Coverage:
             )
             for row in gaps
         ),
+        departments=tuple(DepartmentGap(Department(row["department"]), row["districts"], row["without"]) for row in departments),
     )
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from libs.directory.model import CODE_LENGTHS, LEVELS, Level
 from libs.errors import Invalid
 from libs.i18n import gettext as _
+from libs.terms import Department
 from services.directory.errors import LineError
 
 HEADER = ("code", "name", "level", "parent_code")
@@ -233,6 +234,15 @@ class DeadEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class DepartmentGap:
+    """In how many of the `districts` that have any post a department has nobody who can be reached (属事属管); that stops no case."""
+
+    department: Department
+    districts: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What `tocsin directory coverage` tells (SEED_G: every community covered; promise 4: no place is a dead end)."""
 
@@ -243,6 +253,7 @@ class Coverage:
     """Whether a report without a place would find somebody."""
     dead_ends: tuple[DeadEnd, ...]
     gaps: tuple[Gap, ...]
+    departments: tuple[DepartmentGap, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -268,4 +279,5 @@ class Coverage:
                 }
                 for gap in self.gaps
             ],
+            "departments": [{"department": one.department, "districts": one.districts, "without": one.without} for one in self.departments],
         }

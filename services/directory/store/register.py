@@ -201,6 +201,28 @@ async def gaps(tx: Tx) -> list[Any]:
     )
 
 
+async def department_gaps(tx: Tx, roles: Sequence[str], departments: Sequence[str]) -> list[Any]:
+    """Of each department (`departments` names that of each of `roles`): in how many of the districts with any post it has nobody."""
+    return await tx.fetch(
+        f"""
+        WITH kind AS (SELECT * FROM unnest($1::text[], $2::text[]) AS t (role, department)),
+        district AS (SELECT DISTINCT left(division_code, 6) AS code FROM directory.posts WHERE length(division_code) >= 6),
+        there AS MATERIALIZED (
+            SELECT DISTINCT kind.department, left(p.division_code, 6) AS code FROM directory.posts p JOIN kind USING (role)
+            WHERE EXISTS ({_REACHED})
+        )
+        SELECT named.department, count(*) AS districts, count(*) FILTER (WHERE NOT EXISTS (
+                   SELECT 1 FROM there WHERE there.department = named.department AND there.code IN (district.code, left(district.code, 4))
+               )) AS without
+        FROM (SELECT DISTINCT department FROM kind) AS named CROSS JOIN district
+        GROUP BY named.department ORDER BY named.department
+        """,
+        list(roles),
+        list(departments),
+        timeout=BULK_TIMEOUT_S,
+    )
+
+
 async def coverage_counts(tx: Tx, dispatch_role: str) -> Any:
     return await tx.fetchrow(
         f"""

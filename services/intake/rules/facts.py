@@ -9,6 +9,7 @@ from uuid import UUID
 
 from libs.errors import FieldError
 from libs.events.catalogue import ReportReceived
+from libs.events.catalogue.intake import ConflictOfInterest
 from libs.i18n import gettext as _
 from libs.terms import AgeBand, Answer, Danger
 from services.intake.rules.report import AGE_MAX, Child, DangerFlags, Report, Reporter
@@ -58,6 +59,11 @@ def received_event(report: Report, report_id: UUID, received_at: datetime) -> Re
         settings=_distinct(harm.setting.value for harm in report.harms if harm.setting is not Setting.UNKNOWN),
         police_reported=report.police_report_ref is not None or report.police_reported_at is not None,
         related_report_ids=report.related_report_ids,
+        conflicts=tuple(
+            ConflictOfInterest.model_construct(reason=one.reason, post_id=one.post_id, division_code=one.division_code, role=one.role)
+            for person in report.alleged_persons
+            for one in person.posts
+        ),
     )
 
 

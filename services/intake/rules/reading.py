@@ -67,6 +67,10 @@ def _text(field: str, value: Any) -> str:
         return ""
     if value is True:
         return code_label("answer", "yes")
+    if isinstance(value, Mapping) and field == "posts":
+        role = code_label("role", value["role"]) if value.get("role") else ""
+        where = value.get("post_id") or value.get("division_code")
+        return f"{where} {role}".rstrip() + f" ({code_label('conflict_reason', value['reason'])})"
     if isinstance(value, Mapping):
         return " ".join(str(part) for part in value.values())
     if isinstance(value, list):
@@ -139,6 +143,7 @@ _ALLEGED = {
     "name": N_("Name"),
     "age_band": N_("Age"),
     "organisation": N_("Works at"),
+    "posts": N_("Must not deal with it"),
 }
 _SAFETY = {"dogs": N_("Dogs"), "weapons": N_("Weapons"), "hostile_persons": N_("Hostile persons"), "note": N_("Note")}
 _ATTACHMENT = {

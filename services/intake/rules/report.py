@@ -7,13 +7,13 @@ What depends on the present time or on other fields is checked in `facts.problem
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from libs.terms import Answer, Channel, Situation
+from libs.terms import Answer, Channel, ConflictReason, Situation
 from services.intake.rules.terms import (
     AllegedRelation,
     CaregiverRelation,
@@ -186,6 +186,22 @@ class Caregiver(Part):
     violence: YesNo = Answer.UNKNOWN
 
 
+class ConflictedPost(Part):
+    """A post that would have a conflict of interest: the post itself, or a role at a division (left out: every post of that division)."""
+
+    reason: ConflictReason
+    post_id: UUID | None = None
+    division_code: Annotated[str, Field(pattern=DIVISION_PATTERN)] | None = None
+    role: Annotated[str, Field(pattern=r"^[a-z_]{2,40}$", examples=["community_officer"])] | None = None
+
+    @model_validator(mode="after")
+    def _names_a_post(self) -> Self:
+        if self.post_id is None and self.division_code is None:
+            msg = "needs a post_id or a division_code"
+            raise ValueError(msg)
+        return self
+
+
 class AllegedPerson(Part):
     """Somebody who is said to have done harm."""
 
@@ -195,6 +211,8 @@ class AllegedPerson(Part):
     age_band: PersonAgeBand = PersonAgeBand.UNKNOWN
     organisation: Line | None = None
     """For leaving out officers who would have a conflict of interest (回避)."""
+    posts: Annotated[tuple[ConflictedPost, ...], Field(max_length=10)] = ()
+    """Posts that must not deal with this report, by codes: the person's own, those of their unit, those that manage them."""
 
 
 class ResponderSafety(Part):

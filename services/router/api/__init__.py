@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from libs.db import Database
-from services.router.api import acts, bindings, cases, policies
+from services.router.api import acts, beside, bindings, cases, policies
 from services.router.handlers.desk import Desk
 
 
@@ -12,6 +12,7 @@ def router(desk: Desk, database: Database) -> APIRouter:
     made = APIRouter()
     made.include_router(cases.router(desk, database))
     made.include_router(acts.router(desk, database))
+    made.include_router(beside.router(desk, database))
     made.include_router(policies.router(desk, database))
     made.include_router(bindings.router(desk, database))
     return made

@@ -7,10 +7,14 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.i18n import current_locale
-from libs.terms import CloseResult, DeclineReason, Grade, Step, Tier
+from libs.terms import CloseResult, ConflictReason, DeclineReason, Department, Grade, LaneResult, Step, Tier, TransferReason, labels
+from services.router.handlers import words
 from services.router.handlers.views import View
 from services.router.rules.acts import RegradeReason, missing_to_close
 from services.router.rules.case import Answered, Kind, State, Status
+from services.router.rules.lane_acts import Recording
+from services.router.rules.lane_values import Lane, LaneMode, LaneState
+from services.router.rules.policy import Policy
 
 Code = Annotated[str, Field(pattern=r"^[0-9]{2,15}$", examples=["440304001020"])]
 Word = Annotated[str, Field(max_length=60)]
@@ -42,7 +46,7 @@ class DeadlineOut(BaseModel):
 
 
 class AssignmentOut(BaseModel):
-    """Somebody who was told."""
+    """Somebody who was told; `beside`: by a department's lane, not on the ladder."""
 
     post_id: UUID
     officer_id: UUID
@@ -52,6 +56,67 @@ class AssignmentOut(BaseModel):
     supervising: bool
     told_at: datetime
     answered_at: datetime | None
+    beside: str
+
+
+class ClockOut(BaseModel):
+    """A clock of a department: `accept`, or one of another body, which is recorded and told when it passes, never enforced."""
+
+    clock: str
+    name: str = Field(description="in the language of the request")
+    started_at: datetime
+    due_at: datetime | None
+    passed_at: datetime | None
+    done_at: datetime | None
+
+
+class LaneOut(BaseModel):
+    """A department that was told beside the ladder (属事属管)."""
+
+    department: Department
+    name: str = Field(description="in the language of the request")
+    mode: LaneMode
+    state: LaneState
+    by_hand: bool
+    post_id: UUID | None
+    officer_id: UUID | None
+    tier: Tier | None
+    division_code: str
+    opened_at: datetime
+    told_at: datetime | None
+    answered_at: datetime | None
+    result: LaneResult | None
+    clocks: list[ClockOut]
+
+
+class TransferOut(BaseModel):
+    """A transfer that the receiving side has not answered yet."""
+
+    division_code: str
+    reason: TransferReason
+    post_id: UUID
+    officer_id: UUID
+    tier: Tier
+    asked_at: datetime
+    accept_by: datetime
+
+
+class HandoverOut(BaseModel):
+    """How often the case was sent to another area, refused there, and came back without an answer."""
+
+    transfers: int
+    refusals: int
+    returns: int
+    pending: TransferOut | None
+
+
+class ConflictOut(BaseModel):
+    """A post, or a role at a division ("": every post there), that must not deal with the case (回避)."""
+
+    reason: ConflictReason
+    post_id: UUID | None
+    division_code: str
+    role: str
 
 
 class PolicyRef(BaseModel):
@@ -86,6 +151,11 @@ class CaseOut(BaseModel):
     supervised: int = Field(description="how many times the supervising posts were told")
     overdue_since: datetime | None
     assignments: list[AssignmentOut]
+    lanes: list[LaneOut] = Field(
+        description="departments told beside the ladder; one that is unreached has no post here, and stops nothing"
+    )
+    handover: HandoverOut
+    conflicts: list[ConflictOut]
     steps_done: dict[Step, datetime]
     child_sighted: bool
     missing_to_close: list[Step]
@@ -93,6 +163,23 @@ class CaseOut(BaseModel):
     closed_at: datetime | None
     report_ids: list[UUID]
     policy: PolicyRef
+
+
+def lane_out(lane: Lane, policy: Policy) -> LaneOut:
+    """A lane as the interface shows it; clocks have the names that the policy gives them."""
+    clocks = [
+        ClockOut(
+            clock=one.code,
+            name=words.clock(one.code, policy.lane(lane.department)),
+            started_at=one.started_at,
+            due_at=one.due_at,
+            passed_at=one.fired_at,
+            done_at=one.done_at,
+        )
+        for one in lane.clocks
+    ]
+    said = {name: getattr(lane, name) for name in LaneOut.model_fields if name not in {"name", "clocks"}}
+    return LaneOut(name=labels.label(lane.department), clocks=clocks, **said)
 
 
 class _Act(BaseModel):
@@ -143,6 +230,40 @@ class TakeOverIn(_Act):
     """Take the case from whoever has it."""
 
 
+class TransferIn(_Act):
+    """Ask another area to take the case."""
+
+    division_code: Code
+    reason: TransferReason
+
+
+class ConflictIn(_Act):
+    """Say that a post has a conflict of interest: by its id, or a division and a role (left out: every post there)."""
+
+    reason: ConflictReason
+    post_id: UUID | None = None
+    division_code: Code | None = None
+    role: Annotated[str, Field(pattern=r"^[a-z_]{2,40}$")] | None = None
+
+
+class LaneIn(_Act):
+    """An act on a department's lane that says nothing else."""
+
+
+class LaneDoneIn(_Act):
+    """What the department has done."""
+
+    result: LaneResult
+
+
+class LaneClockIn(_Act):
+    """A clock of the department began, or what it waits for was done."""
+
+    clock: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", examples=["police_receipt"])]
+    what: Recording
+    at: AwareDatetime | None = Field(default=None, description="left out: now")
+
+
 def case_out(view: View) -> CaseOut:
     """A case as the interface shows it."""
     case, owner = view.case, view.owner
@@ -190,6 +311,9 @@ def case_out(view: View) -> CaseOut:
         supervised=case.supervise_round,
         overdue_since=case.overdue_since,
         assignments=[AssignmentOut.model_validate(one, from_attributes=True) for one in case.assignments],
+        lanes=[lane_out(lane, view.policy) for lane in case.lanes],
+        handover=HandoverOut.model_validate(case.handover, from_attributes=True),
+        conflicts=[ConflictOut.model_validate(one, from_attributes=True) for one in case.conflicts],
         steps_done=case.steps_done,
         child_sighted=case.child_sighted,
         missing_to_close=missing_to_close(case) if case.open else [],

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.i18n import current_locale
-from libs.terms import AgeBand, Answer, Danger, Grade, Situation, Step, Tier
+from libs.terms import AgeBand, Answer, Danger, Department, Grade, Situation, Step, Tier
 from services.router.api.models import Code, PolicyRef, Word
 from services.router.handlers import words
 from services.router.handlers.policies import Comparison, Preview, Question
@@ -96,7 +96,7 @@ class PreviewOut(BaseModel):
     grade_reason: str = Field(description="in the language of the request")
     rule: str
     mandatory: bool
-    departments: list[str]
+    departments: list[Department]
     needs_placing: bool
     told: list[ToldOut]
     accountable: ToldOut | None
@@ -117,6 +117,7 @@ class LineOut(BaseModel):
     channel: str | None
     step: Step | None
     answer: str = Field(description="what somebody did, where the action is `answer`")
+    department: Department | None = Field(description="the department that is told beside the ladder; null: the ladder")
 
 
 class SimulationOut(BaseModel):

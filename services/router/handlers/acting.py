@@ -12,7 +12,7 @@ from libs.errors import Forbidden, Invalid
 from libs.i18n import gettext as _
 from libs.terms import CloseResult, DeclineReason, Step
 from services.router.errors import NoSuchCase, OfficerIsGone, UnknownDivision
-from services.router.handlers.desk import Batch, Desk
+from services.router.handlers.desk import Batch, Desk, place_asked, places
 from services.router.rules import acts
 from services.router.rules.acts import Via
 from services.router.rules.case import CaseState, Moment, Outcome
@@ -88,7 +88,7 @@ async def regrade(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, grade: str, *
         lowers = acts.lowers(case, grade, moment.policy)
         assigned = actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
         if lowers or not (assigned and may(actor.principal, "case.act")):
-            _require_manage(actor, case)
+            require_manage(actor, case)
         return acts.regrade(case, grade, reason, moment, by=actor.officer_id)
 
     return await _act(desk, tx, actor, case_id, act)
@@ -102,7 +102,7 @@ async def take_over(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseStat
     def act(case: CaseState, moment: Moment) -> Outcome:
         assignment = case.assignment_of(officer_id)
         if assignment is None:
-            _require_manage(actor, case)
+            require_manage(actor, case)
         post = _own_post(held, moment, assignment.post_id if assignment else None)
         return acts.take_over(case, officer_id, post, moment, actor.via)
 
@@ -111,47 +111,58 @@ async def take_over(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseStat
 
 async def place(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: str) -> CaseState:
     """Somebody who may manage cases, or the dispatch desk that has it, gives the case its place."""
-    case = await _locked(tx, actor, case_id)
-    _require_manage(actor, case)
+    case = await locked(tx, actor, case_id)
+    require_manage(actor, case)
     if await desk.directory.division(tx, division_code) is None:
         raise UnknownDivision
     now = desk.clock.now()
     route = await desk.route(tx, division_code)
     policy = desk.book.in_force(division_code, now, route.division.zone)
-    return await _commit(desk, tx, acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id), now)
+    return await commit(desk, tx, acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id), now)
 
 
 async def _act(
     desk: Desk, tx: Tx, actor: Actor, case_id: UUID, act: Callable[[CaseState, Moment], Outcome], *, takes: bool = False
 ) -> CaseState:
     """`takes`: the case may rest on the officer afterwards, so they must still be there (promise 2)."""
-    case = await _locked(tx, actor, case_id)
-    if not _is_assigned(actor, case):
+    case = await locked(tx, actor, case_id)
+    if not is_assigned(actor, case):
         require(actor.principal, "case.act" if may(actor.principal, "case.act") else "case.manage", case.division_code)
     if takes and actor.officer_id is not None:
         officer = await desk.directory.officer(tx, actor.officer_id)
         if officer is not None and not officer.active:
             raise OfficerIsGone
     now = desk.clock.now()
-    moment = desk.moment(await desk.route(tx, case.division_code), desk.policy_of(case), now)
-    return await _commit(desk, tx, act(case, moment), now)
+    return await commit(desk, tx, act(case, await moment_of(desk, tx, case, now)), now)
 
 
-async def _locked(tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
-    """The case, locked; whoever may neither read it nor is assigned to it is told that there is none."""
+async def moment_of(desk: Desk, tx: Tx, case: CaseState, now: datetime) -> Moment:
+    """What a decision on the case may look at."""
+    routes = await desk.routes(tx, places((case,)))
+    return desk.moment(routes[case.division_code], desk.policy_of(case), now, place_asked(case, routes))
+
+
+async def locked(tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
+    """The case, locked; whoever may neither read it nor was told of it hears that there is none."""
     case = (await store.lock(tx, (case_id,))).get(case_id)
-    if case is None or not (_is_assigned(actor, case) or may(actor.principal, "case.read", case.division_code)):
+    if (
+        case is None
+        or case.bars(actor.officer_id)
+        or not (case.knows(actor.officer_id) or may(actor.principal, "case.read", case.division_code))
+    ):
         raise NoSuchCase
     return case
 
 
-def _is_assigned(actor: Actor, case: CaseState) -> bool:
+def is_assigned(actor: Actor, case: CaseState) -> bool:
+    """Whether the actor was told of the case on its ladder."""
     return actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
 
 
-def _require_manage(actor: Actor, case: CaseState) -> None:
+def require_manage(actor: Actor, case: CaseState) -> None:
+    """Lets only those go on who may manage cases there, or are assigned to this one."""
     # A dispatch desk is assigned to cases that lie above its own division.
-    require(actor.principal, "case.manage", None if _is_assigned(actor, case) else case.division_code)
+    require(actor.principal, "case.manage", None if is_assigned(actor, case) else case.division_code)
 
 
 def _own_post(held: list[Post], moment: Moment, assigned: UUID | None) -> Post:
@@ -162,7 +173,8 @@ def _own_post(held: list[Post], moment: Moment, assigned: UUID | None) -> Post:
     return post
 
 
-async def _commit(desk: Desk, tx: Tx, outcome: Outcome, now: datetime) -> CaseState:
+async def commit(desk: Desk, tx: Tx, outcome: Outcome, now: datetime) -> CaseState:
+    """Saves and publishes what an act came to."""
     batch = Batch(desk, now)
     batch.add(outcome)
     await batch.commit(tx)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -43,6 +43,19 @@ class RandomIds:
             number, letter = divmod(number, len(CODE_ALPHABET))
             letters.append(CODE_ALPHABET[letter])
         return "".join(letters)
+
+
+def places(cases: Iterable[CaseState]) -> Iterator[str]:
+    """The places that decisions on these cases look at: their own, and those that were asked to take them."""
+    for case in cases:
+        yield case.division_code
+        if case.handover.pending is not None:
+            yield case.handover.pending.division_code
+
+
+def place_asked(case: CaseState, routes: Mapping[str, Route]) -> Route | None:
+    """Who could answer where the case was asked to go to."""
+    return routes.get(case.handover.pending.division_code) if case.handover.pending is not None else None
 
 
 class Alarm:
@@ -145,9 +158,9 @@ class Desk:
         policy = self.book.get(case.policy_id, case.policy_version)
         return policy or self.book.in_force(case.division_code, case.t0, case.zone)
 
-    def moment(self, route: Route, policy: Policy, now: datetime) -> Moment:
-        """Everything that a decision may look at."""
-        return Moment(now, policy, route, self.calendar, self.ids)
+    def moment(self, route: Route, policy: Policy, now: datetime, there: Route | None = None) -> Moment:
+        """Everything that a decision may look at; `there`: the place that was asked to take the case."""
+        return Moment(now, policy, route, self.calendar, self.ids, there)
 
 
 class Batch:

@@ -1,16 +1,18 @@
 """What the other rooms say: a report came in, an officer replied, a message did not arrive."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from libs.db import Tx
+from libs.directory.model import Route
 from libs.errors import TocsinError
 from libs.events import Event
 from libs.events.catalogue import NotificationFailed, OfficerReplied, ReportReceived
 from libs.log import get_logger
 from libs.terms import DeclineReason
-from services.router.handlers.desk import Batch, Desk
+from services.router.handlers.desk import Batch, Desk, place_asked, places
 from services.router.rules.acts import acknowledge, decline
 from services.router.rules.case import CaseState, Outcome
 from services.router.rules.machine import attach_report, open_case, unreachable
@@ -26,7 +28,7 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
     related = {one for event in events for one in event.data.related_report_ids}
     case_of = await store.cases_of_reports(tx, ids | related)
     locked = await store.lock(tx, (case_of[one] for one in related if one in case_of))
-    routes = await desk.routes(tx, [event.data.division_code for event in events] + [case.division_code for case in locked.values()])
+    routes = await desk.routes(tx, [*(event.data.division_code for event in events), *places(locked.values())])
     batch = Batch(desk, now)
     attached: dict[UUID, UUID] = {}
     for event in events:
@@ -35,7 +37,8 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
             continue
         joined = _open_case_of(report, case_of, locked, batch)
         if joined is not None:
-            outcome = attach_report(joined, report, desk.moment(routes[joined.division_code], desk.policy_of(joined), now))
+            moment = desk.moment(routes[joined.division_code], desk.policy_of(joined), now, place_asked(joined, routes))
+            outcome = attach_report(joined, report, moment)
         else:
             route = routes[report.division_code]
             policy = desk.book.in_force(report.division_code, report.received_at, route.division.zone)
@@ -61,19 +64,19 @@ async def answers(desk: Desk, tx: Tx, events: Sequence[Event[Any]]) -> None:
     """Replies of officers and messages that reached nobody, in order. A reply that comes too late to change anything changes nothing."""
     now = desk.clock.now()
     locked = await store.lock(tx, (event.data.case_id for event in events))
-    routes = await desk.routes(tx, (case.division_code for case in locked.values()))
+    routes = await desk.routes(tx, places(locked.values()))
     batch = Batch(desk, now)
     for event in events:
         known = locked.get(event.data.case_id)
         if known is None:
             log.warning("router.answer_without_case", event_type=event.type, case_id=str(event.data.case_id))
             continue
-        batch.add(_answered(desk, batch.case(known), routes[known.division_code], event, now), event)
+        batch.add(_answered(desk, batch.case(known), routes, event, now), event)
     await batch.commit(tx)
 
 
-def _answered(desk: Desk, case: CaseState, route: Any, event: Event[Any], now: Any) -> Outcome:
-    moment = desk.moment(route, desk.policy_of(case), now)
+def _answered(desk: Desk, case: CaseState, routes: Mapping[str, Route], event: Event[Any], now: datetime) -> Outcome:
+    moment = desk.moment(routes[case.division_code], desk.policy_of(case), now, place_asked(case, routes))
     match event.data:
         case NotificationFailed() as failed:
             return unreachable(case, failed, moment)

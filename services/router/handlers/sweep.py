@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 from libs import trace
 from libs.db import Database, Tx
 from libs.log import get_logger
-from services.router.handlers.desk import Batch, Desk
+from services.router.handlers.desk import Batch, Desk, place_asked, places
 from services.router.rules.case import Outcome
 from services.router.rules.machine import fire
 from services.router.store import cases as store
@@ -34,7 +34,7 @@ async def fire_due(desk: Desk, tx: Tx, limit: int) -> int:
     due = await store.claim_due(tx, now, limit)
     if not due:
         return 0
-    routes = await desk.routes(tx, (case.division_code for case in due))
+    routes = await desk.routes(tx, places(due))
     batch = Batch(desk, now)
     for number, case in enumerate(due, start=1):
         if case.wakes_at is not None:
@@ -43,7 +43,7 @@ async def fire_due(desk: Desk, tx: Tx, limit: int) -> int:
         with trace.span("fire deadlines", "internal", "") as span:
             if span.recorded:
                 span.note({"tocsin.case_id": str(case.case_id)})
-            outcome = fire(case, desk.moment(routes[case.division_code], desk.policy_of(case), now))
+            outcome = fire(case, desk.moment(routes[case.division_code], desk.policy_of(case), now, place_asked(case, routes)))
             # A case whose row says that it is due, but which has nothing to do, is written again with its true next time.
             batch.add(outcome if outcome.changed else Outcome(case, copy.copy(case), ()))
         if number % BREATHE_EVERY == 0:

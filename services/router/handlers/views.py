@@ -1,8 +1,8 @@
 """What people read: cases with the names of their places and posts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from services.router.store.lists import Filter
 POLL_S = 1.0
 PAUSE_S = 0.2
 """No stream sends more often than this, however much happens."""
+ELSEWHERE_MAX = 50
 OVERLAP = timedelta(seconds=5)
 """Transactions commit out of order: a stream looks back this far, and leaves out what it has sent already."""
 
@@ -36,6 +37,12 @@ class View:
     owner: Post | None
     report_ids: tuple[UUID, ...]
     policy: Policy
+    elsewhere: Mapping[UUID, Post] = field(default_factory=dict)
+    """Posts that were told and do not answer for the place, or not any more."""
+
+    def post(self, post_id: UUID | None) -> Post | None:
+        """A post that was told."""
+        return post_of(self.route, post_id) or (self.elsewhere.get(post_id) if post_id else None)
 
     @property
     def band_name(self) -> Text | None:
@@ -61,7 +68,8 @@ async def one(desk: Desk, tx: Tx, principal: Principal, case_id: UUID) -> View:
     """A case, for those who may read it or are assigned to it."""
     require(principal, "case.read")
     case = (await store.read(tx, (case_id,))).get(case_id)
-    if case is None or not (may(principal, "case.read", case.division_code) or _assigned(principal, case)):
+    barred = case is not None and isinstance(principal, StaffPrincipal) and case.bars(principal.officer_id)
+    if case is None or barred or not (may(principal, "case.read", case.division_code) or _assigned(principal, case)):
         raise NoSuchCase
     return (await views(desk, tx, (case,)))[0]
 
@@ -78,6 +86,13 @@ async def views(desk: Desk, tx: Tx, found: Sequence[CaseState]) -> list[View]:
             owner = await desk.directory.post(tx, case.owner_post_id)
         made.append(View(case, route, owner, tuple(reports.get(case.case_id, ())), desk.policy_of(case)))
     return made
+
+
+async def with_posts(desk: Desk, tx: Tx, view: View) -> View:
+    """The view with the posts elsewhere that were told: for one case, not for lists."""
+    wanted = {one.post_id for one in view.case.assignments if post_of(view.route, one.post_id) is None}
+    found = [post for post_id in sorted(wanted)[:ELSEWHERE_MAX] if (post := await desk.directory.post(tx, post_id))]
+    return replace(view, elsewhere={post.post_id: post for post in found})
 
 
 async def page(desk: Desk, tx: Tx, wanted: Filter, *, after: UUID | None, limit: int) -> list[View]:
@@ -137,4 +152,4 @@ def scoped(principal: Principal, wanted: Filter) -> Filter:
 
 def _assigned(principal: Principal, case: CaseState) -> bool:
     officer_id = principal.officer_id if isinstance(principal, StaffPrincipal) else None
-    return officer_id is not None and case.assignment_of(officer_id) is not None
+    return officer_id is not None and case.knows(officer_id)

@@ -9,6 +9,7 @@ from libs.terms import Situation, labels
 from services.router.rules.acts import PLACED, RegradeReason
 from services.router.rules.case import Status
 from services.router.rules.grading import CATEGORY_PREFIX, UNCLASSIFIED
+from services.router.rules.lane_values import ACCEPT, LaneRule
 from services.router.rules.machine import SECOND_REPORT
 from services.router.rules.policy import Flag, Policy
 
@@ -73,6 +74,14 @@ def period(code: str) -> str:
             return _("%(n)s years", n=number) if number > 1 else _("a year")
         case _:
             return format_duration(number * (7 if unit == "W" else 1) * 86_400)
+
+
+def clock(code: str, rule: LaneRule) -> str:
+    """What a clock of a department is called; one that the policy does not know any more is its own name."""
+    if code == ACCEPT:
+        return _("Time to accept")
+    known = rule.clocks.get(code)
+    return known.name.of(current_locale()) if known else code
 
 
 def status(code: str) -> str:

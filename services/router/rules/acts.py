@@ -16,8 +16,11 @@ from libs.terms import CloseResult, DeclineReason, Purpose, Step
 from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours, TooLateToLower
 from services.router.rules.aftercare import begin_visits, visited
 from services.router.rules.case import OWED_TO_REPORTERS, Answered, Assignment, CaseState, Kind, Moment, Outcome, State, Status
+from services.router.rules.conflict_acts import record_skipped
 from services.router.rules.draft import Draft
+from services.router.rules.handover import withdraw
 from services.router.rules.ladder import Seat, needs_placing
+from services.router.rules.lanes import move_lanes
 from services.router.rules.machine import change_grade
 from services.router.rules.policy import Policy
 from services.router.rules.watch import after_acknowledging, quorum_missing, watch_quorum
@@ -60,7 +63,7 @@ def acknowledge(state: CaseState, officer_id: UUID, moment: Moment, via: Via) ->
     if state.status is Status.NEEDS_PLACING and assignment.answer is Answered.ACKNOWLEDGED and state.owner_officer_id == officer_id:
         return Outcome(state, state, ())
     draft = Draft(state, moment)
-    _take(draft, assignment, via)
+    take(draft, assignment, via)
     return draft.outcome()
 
 
@@ -126,8 +129,8 @@ def step_done(
         return Outcome(state, state, ())
     draft = Draft(state, moment)
     if state.status is Status.OPEN:
-        assignment = _take(draft, assignment, via)
-    _record_step(draft, step, at, assignment, child_sighted=bool(child_sighted) if step is Step.ON_SITE else None)
+        assignment = take(draft, assignment, via)
+    record_step(draft, step, at, assignment, child_sighted=bool(child_sighted) if step is Step.ON_SITE else None)
     return draft.outcome()
 
 
@@ -149,8 +152,9 @@ def close(state: CaseState, officer_id: UUID, result: CloseResult, moment: Momen
         raise NotReadyToClose([FieldError(step, "step_missing", _MISSING[step]()) for step in missing])
     draft = Draft(state, moment)
     case = draft.case
-    _record_step(draft, Step.CLOSE, moment.now, assignment, told=False)
+    record_step(draft, Step.CLOSE, moment.now, assignment, told=False)
     case.status, case.result, case.closed_at = Status.CLOSED, result, moment.now
+    withdraw(draft)
     draft.disarm(*Kind)
     draft.say(CaseClosed, at=assignment, result=result, reporter_informed=Step.REPORTER_INFORMED in case.steps_done)
     begin_visits(draft)
@@ -219,22 +223,32 @@ def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | No
     draft = Draft(state, moment)
     case = draft.case
     desk = draft.owner_assignment
+    withdraw(draft)
     from_division = case.division_code
     case.division_code, case.zone = division_code, moment.route.division.zone
     case.policy_id, case.policy_version = moment.policy.id, moment.policy.version
     draft.say_of_owner(CasePlaced, from_division_code=from_division, **({"officer_id": by} if by else {}))
-    if (band := draft.band) != case.band:  # the rules of the new place have other grades
-        from_grade, from_band = case.grade, case.band
-        draft.set_band(band)
-        if (from_grade, from_band) != (case.grade, case.band):
-            draft.say_of_owner(CaseRegraded, from_grade=from_grade, from_band=from_band, reason=PLACED)
+    take_grade_of_place(draft)
     if state.status is Status.NEEDS_PLACING:
-        _record_step(draft, Step.DISPATCH, moment.now, desk)
+        record_step(draft, Step.DISPATCH, moment.now, desk)
     else:
         _recall_others(draft, None)
     case.acknowledged_at, case.supervise_left = None, 0
+    record_skipped(draft)
     draft.start_ladder("placed")
+    move_lanes(draft)
     return draft.outcome()
+
+
+def take_grade_of_place(draft: Draft) -> None:
+    """The rules of the new place may have other grades: the case gets the one that counts the same there."""
+    case = draft.case
+    if (band := draft.band) == case.band:
+        return
+    from_grade, from_band = case.grade, case.band
+    draft.set_band(band)
+    if (from_grade, from_band) != (case.grade, case.band):
+        draft.say_of_owner(CaseRegraded, from_grade=from_grade, from_band=from_band, reason=PLACED)
 
 
 def take_over(state: CaseState, officer_id: UUID, post: Post, moment: Moment, via: Via) -> Outcome:
@@ -247,8 +261,9 @@ def take_over(state: CaseState, officer_id: UUID, post: Post, moment: Moment, vi
         return Outcome(state, state, ())
     draft = Draft(state, moment)
     former = draft.owner_assignment
-    assignment = next((one for one in state.assignments if (one.post_id, one.officer_id) == (post.post_id, officer_id)), None)
-    _take(draft, assignment or draft.assign(Seat(post, officer_id)), via)
+    held = (one for one in state.assignments if (one.post_id, one.officer_id) == (post.post_id, officer_id) and not one.beside)
+    assignment = next(held, None)
+    take(draft, assignment or draft.assign(Seat(post, officer_id)), via)
     if former and former.answer is Answered.ACKNOWLEDGED and former.officer_id != officer_id and draft.recalls:
         draft.notify(Purpose.RECALL, former, step=Step.ACKNOWLEDGE)
     return draft.outcome()
@@ -269,7 +284,7 @@ def _assigned(state: CaseState, officer_id: UUID) -> Assignment:
     return assignment
 
 
-def _take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
+def take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
     """Makes the officer the owner: windows and rounds end, the others are recalled."""
     case, now = draft.case, draft.now
     late = any(one.kind is Kind.ACKNOWLEDGE and one.tier is assignment.tier and one.state is State.FIRED for one in case.deadlines)
@@ -298,14 +313,14 @@ def _recall_others(draft: Draft, taken: Assignment | None) -> None:
     keep = {post.post_id for post in draft.route.posts if post.role in draft.policy.recipient_roles}
     recalled: set[UUID] = {taken.officer_id} if taken else set()
     for one in draft.case.assignments:
-        if one.answer is Answered.TOLD and one is not taken and one.post_id not in keep:
+        if one.answer is Answered.TOLD and one is not taken and one.post_id not in keep and not one.beside:
             draft.answer(one, Answered.RECALLED)
             if one.officer_id not in recalled:
                 recalled.add(one.officer_id)
                 draft.notify(Purpose.RECALL, one, step=Step.ACKNOWLEDGE)
 
 
-def _record_step(
+def record_step(
     draft: Draft, step: Step, at: datetime, by: Assignment | None, *, child_sighted: bool | None = None, told: bool = True
 ) -> None:
     """Marks a step and its deadline as done; a deadline that was missed stays missed, and tells when it was done after all."""

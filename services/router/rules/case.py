@@ -12,8 +12,11 @@ from uuid import UUID
 
 from libs.directory.model import Route
 from libs.events.envelope import EventData
-from libs.terms import CloseResult, Grade, Step, Tier
+from libs.terms import CloseResult, Department, Grade, Step, Tier
 from services.router.rules.calendar import WorkCalendar
+from services.router.rules.conflicts import Conflict
+from services.router.rules.handover_values import NO_HANDOVER, Handover
+from services.router.rules.lane_values import Lane
 from services.router.rules.policy import Policy
 
 
@@ -67,11 +70,13 @@ class Answered(StrEnum):
     DECLINED = "declined"
     UNREACHABLE = "unreachable"
     RECALLED = "recalled"
+    CONFLICTED = "conflicted"
+    """Has a conflict of interest: is told nothing more."""
 
 
 OF_PEOPLE: Final = (Kind.ACKNOWLEDGE, Kind.STEP)
 """Deadlines that people have to keep; the other kinds only make something happen."""
-_RULED_OUT: Final = (Answered.DECLINED, Answered.UNREACHABLE)
+_RULED_OUT: Final = (Answered.UNREACHABLE, Answered.CONFLICTED)
 OWED_TO_REPORTERS: Final = (Step.REPORTER_PROCEDURE, Step.REPORTER_INFORMED)
 """Missing one of these steps is told and supervised, and takes the case from nobody."""
 ROUNDS: Final = (Kind.SUPERVISE, Kind.REVIEW)
@@ -124,7 +129,10 @@ class Deadline(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """An officer on a post who was told of the case; they stay assigned, whatever rung it climbs to. `supervising`: told to see to it."""
+    """An officer on a post who was told of the case; they stay assigned, whatever rung it climbs to. `supervising`: told to see to it.
+
+    `beside`: told beside the ladder, by which department's lane: they may see the case, but it never rests on them.
+    """
 
     post_id: UUID
     officer_id: UUID
@@ -134,6 +142,12 @@ class Assignment(NamedTuple):
     supervising: bool = False
     answer: Answered = Answered.TOLD
     answered_at: datetime | None = None
+    beside: str = ""
+
+    @property
+    def ruled_out(self) -> bool:
+        """Whether the officer is not to be told again by itself: cannot be reached, must not be told, or has declined the case itself."""
+        return self.answer in _RULED_OUT or (self.answer is Answered.DECLINED and not self.beside)
 
 
 @dataclass(slots=True)
@@ -173,6 +187,9 @@ class CaseState:
     closed_at: datetime | None = None
     deadlines: tuple[Deadline, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    handover: Handover = NO_HANDOVER
+    conflicts: tuple[Conflict, ...] = ()
     band: str = ""
     """What its policy calls its grade; `grade` is which of the four that counts as. Left out: as the grade."""
     floor_band: str | None = None
@@ -189,7 +206,12 @@ class CaseState:
     @property
     def wakes_at(self) -> datetime | None:
         """The next instant at which something happens by itself."""
-        return min((deadline.wakes_at for deadline in self.deadlines if deadline.state is _ARMED), default=None)
+        found = [deadline.wakes_at for deadline in self.deadlines if deadline.state is _ARMED]
+        if self.open:
+            found += (at for lane in self.lanes if (at := lane.wakes_at) is not None)
+            if self.handover.pending is not None:
+                found.append(self.handover.pending.accept_by)
+        return min(found, default=None)
 
     @property
     def next_due(self) -> Deadline | None:
@@ -207,13 +229,25 @@ class CaseState:
 
     def assignment_of(self, officer_id: UUID) -> Assignment | None:
         """How the officer is assigned: as the owner if they are that, else not merely as supervisor, else by the latest telling."""
-        own = [one for one in self.assignments if one.officer_id == officer_id]
+        own = [one for one in self.assignments if one.officer_id == officer_id and not one.beside and one.answer is not Answered.CONFLICTED]
         return max(own, key=lambda one: (one.post_id == self.owner_post_id, not one.supervising, one.told_at), default=None)
+
+    def knows(self, officer_id: UUID | None) -> bool:
+        """Whether the officer was told of the case at all, also beside the ladder: then they may see it."""
+        return any(one.officer_id == officer_id and one.answer is not Answered.CONFLICTED for one in self.assignments)
+
+    def bars(self, officer_id: UUID | None) -> bool:
+        """Whether the officer must not see the case, because of a conflict of interest."""
+        return officer_id is not None and any(officer_id in one.officers for one in self.conflicts)
+
+    def lane(self, department: Department) -> Lane | None:
+        """The lane of a department."""
+        return next((one for one in self.lanes if one.department is department), None)
 
     @property
     def ruled_out(self) -> frozenset[UUID]:
         """Officers not to be told again by themselves: they declined, or could not be reached."""
-        return frozenset(one.officer_id for one in self.assignments if one.answer in _RULED_OUT)
+        return frozenset(one.officer_id for one in self.assignments if one.ruled_out)
 
 
 class Ids(Protocol):
@@ -230,13 +264,17 @@ class Ids(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Everything a decision may look at besides the case: the time, who could answer now, and the rules."""
+    """Everything a decision may look at besides the case: the time, who could answer now, and the rules.
+
+    `there`: who could answer where the case is to be handed over to, while that is not answered.
+    """
 
     now: datetime
     policy: Policy
     route: Route
     calendar: WorkCalendar
     ids: Ids
+    there: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)

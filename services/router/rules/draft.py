@@ -10,14 +10,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from libs.directory.model import Post
-from libs.events.catalogue import (
-    CaseAssigned,
-    CaseEscalated,
-    CaseSupervised,
-    NotificationRequested,
-)
+from libs.events.catalogue import CaseAssigned, CaseEscalated, CaseSupervised, NotificationRequested
 from libs.events.envelope import EventData
-from libs.terms import Purpose, Step, Tier
+from libs.terms import Department, Purpose, Step, Tier
 from services.router.rules.calendar import ClockKind, Due
 from services.router.rules.case import (
     OF_ANSWERS,
@@ -34,20 +29,16 @@ from services.router.rules.case import (
     State,
     Status,
 )
-from services.router.rules.ladder import (
-    Seat,
-    last_resort,
-    next_seat,
-    seat_at,
-    seat_of,
-    supervisors,
-    tiers_at,
-    told_at_opening,
-)
+from services.router.rules.conflicts import barred_posts, is_barred, without_barred
+from services.router.rules.ladder import Seat, last_resort, next_seat, seat_at, seat_of, supervisors, tiers_at, told_at_opening
 from services.router.rules.policy import TIER_ORDER, GradeRules, Shift
 
-Climbing = Literal["silence", "declined", "unreachable", "step_missed", "stale", "raised"]
-Assigning = Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded"]
+Climbing = Literal[
+    "silence", "declined", "unreachable", "step_missed", "stale", "raised", "transfer_refused", "transfer_lapsed", "conflict"
+]
+Assigning = Literal["opened", "fan_out", "escalated", "unreachable", "placed", "regraded", "transferred"]
+_STAYS: frozenset[Climbing] = frozenset({"step_missed", "transfer_refused", "transfer_lapsed"})
+"""Reasons that take the case from nobody where there is no higher rung: the supervising posts are told, once."""
 
 
 class Draft:
@@ -59,7 +50,7 @@ class Draft:
         self.moment = moment
         self.now = moment.now
         self.policy = moment.policy
-        self.route = moment.route
+        self.route = without_barred(moment.route, state.conflicts)
         self.tiers = tiers_at(moment.policy, moment.route)
         self._events: list[EventData] = []
 
@@ -118,8 +109,18 @@ class Draft:
         case = self.case
         self.say(event, **{"tier": case.tier, "post_id": case.owner_post_id, "officer_id": case.owner_officer_id, **fields})
 
-    def notify(self, purpose: Purpose, at: Assignment | Seat, *, step: Step | None = None, deadline_at: datetime | None = None) -> None:
-        """Asks for a message to an officer."""
+    def notify(
+        self,
+        purpose: Purpose,
+        at: Assignment | Seat,
+        *,
+        step: Step | None = None,
+        deadline_at: datetime | None = None,
+        department: Department | None = None,
+    ) -> None:
+        """Asks for a message to an officer; `department`: about its lane. Nobody with a conflict of interest is ever told anything."""
+        if is_barred(self.moment.route, self.case.conflicts, None, at.officer_id):
+            return
         self.say(
             NotificationRequested,
             at=at,
@@ -128,7 +129,8 @@ class Draft:
             purpose=purpose,
             step=step,
             deadline_at=deadline_at,
-            critical=self.rules.critical,
+            critical=self.rules.critical and purpose is not Purpose.INFORM,
+            department=department,
         )
 
     def notify_owner(self, purpose: Purpose, *, step: Step, deadline_at: datetime | None) -> None:
@@ -147,10 +149,10 @@ class Draft:
 
     # Who is told, and who is accountable
 
-    def assign(self, seat: Seat, *, supervising: bool = False) -> Assignment:
-        """Puts an officer among those who were told; somebody told before is told anew."""
+    def assign(self, seat: Seat, *, supervising: bool = False, beside: str = "") -> Assignment:
+        """Puts an officer among those who were told; somebody told before is told anew. `beside`: by a lane, which gives no duty."""
         post = seat.post
-        told = Assignment(post.post_id, seat.officer_id, post.tier, post.division_code, self.now, supervising)
+        told = Assignment(post.post_id, seat.officer_id, post.tier, post.division_code, self.now, supervising, beside=beside)
         others = tuple(one for one in self.case.assignments if one.post_id != told.post_id or one.officer_id != told.officer_id)
         self.case.assignments = (*others, told)
         return told
@@ -204,7 +206,7 @@ class Draft:
 
     def _tell(self, seats: Iterable[Seat | None], assigning: Assigning) -> None:
         """Tells those who do not know already; who was told not to come does not."""
-        knowing = {one.officer_id for one in self.case.assignments if one.answer is not Answered.RECALLED}
+        knowing = {one.officer_id for one in self.case.assignments if one.answer is not Answered.RECALLED and not one.beside}
         window = next((one for one in self.case.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
         for seat in seats:
             if seat is None or seat.officer_id in knowing:
@@ -228,16 +230,17 @@ class Draft:
         else:
             self._rest_on_first_post()
 
-    def climb(self, reason: Climbing, *, step: Step = Step.ACKNOWLEDGE) -> bool:
+    def climb(self, reason: Climbing, *, step: Step = Step.ACKNOWLEDGE, over: str = "") -> bool:
         """The next reachable rung becomes accountable, at once; above the top one, supervise (DESIGN section 7, "Exact meaning").
 
-        Tells whether there was a higher rung.
+        `over`: only a rung will do whose post also answers for that division. Tells whether there was a higher rung.
         """
         case = self.case
         above = None if case.off_ladder else case.tier
         seat = None
         if case.status is not Status.NEEDS_PLACING and self.tiers:
-            seat = next_seat(self.policy, self.route, self.tiers_above(above), case.ruled_out)
+            seats = (seat_at(self.policy, self.route, tier, case.ruled_out) for tier in self.tiers_above(above))
+            seat = next((one for one in seats if one and (not over or over.startswith(one.post.division_code))), None)
         if seat is None:
             self._stay_and_supervise(reason, step)
             return False
@@ -307,6 +310,10 @@ class Draft:
         changed = {"due_at": max(due.at, self.now), "reminders": reminders, "provisional": due.provisional, "policy": self.policy.stamp}
         self.settle(lambda one: one.deadline_id == deadline.deadline_id, **changed)
 
+    def due_at(self, start: datetime, window: timedelta) -> datetime:
+        """When a window of the case's grade is over."""
+        return self._due(start, window).at
+
     def _due(self, start: datetime, window: timedelta) -> Due:
         return self.policy.due(start, window, self.band, self.case.zone, self.moment.calendar)
 
@@ -342,7 +349,7 @@ class Draft:
     def _stay_and_supervise(self, reason: Climbing, step: Step) -> None:
         """There is no higher rung: the case stays where it is, and the supervising posts are told, now and in rounds while unanswered."""
         case = self.case
-        if reason == "step_missed" and step is not Step.DISPATCH:
+        if reason in _STAYS and step is not Step.DISPATCH:
             self.supervise(step)
             return
         if case.status is Status.ACKNOWLEDGED:
@@ -363,6 +370,11 @@ class Draft:
             seat = last_resort(self.policy, self.route, ruled_out)
         else:
             seat = seat_at(self.policy, self.route, case.tier, ruled_out) if case.tier in self.policy.tiers else None
+        if seat is None and is_barred(self.moment.route, case.conflicts, case.owner_post_id, case.owner_officer_id):
+            off_ladder = True  # it must not stay with them, whoever else there is
+            seat = last_resort(self.policy, self.route, ruled_out) or last_resort(self.policy, self.route)
+            if seat is None:
+                self._rest_on_first_post()
         if seat is not None:
             self.own(seat.post.post_id, seat.post.division_code, seat.officer_id, seat.tier, off_ladder=off_ladder)
             self.say(CaseAssigned, at=seat, accountable=True, reason="unreachable")
@@ -373,7 +385,8 @@ class Draft:
     def _rest_on_first_post(self) -> None:
         """Nobody at all can be reached for the place: the case rests on the first post there is, until somebody can."""
         case = self.case
-        post: Post | None = next(iter(self.route.posts), None)
+        barred = {post.post_id for post, _why in barred_posts(self.moment.route, case.conflicts)}
+        post: Post | None = next((one for one in self.route.posts if one.post_id not in barred), None)
         case.off_ladder = True
         if post is not None:
             case.owner_post_id, case.owner_division_code, case.tier = post.post_id, post.division_code, post.tier

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from libs.terms import AgeBand, Answer, Danger, Grade, Situation
+from libs.terms import AgeBand, Answer, Danger, Department, Grade, Situation
 from services.router.rules.policy import Flag, Policy, SituationRule
 
 UNCLASSIFIED = "unclassified"
@@ -39,7 +39,7 @@ class Grading:
     reason: str
     mandatory: bool
     floor: str | None
-    departments: tuple[str, ...]
+    departments: tuple[Department, ...]
 
 
 def grade(facts: Facts, policy: Policy) -> Grading:
@@ -49,7 +49,7 @@ def grade(facts: Facts, policy: Policy) -> Grading:
     reason = UNCLASSIFIED
     floor: str | None = None
     position = policy.position
-    departments: dict[str, None] = {}
+    departments: dict[Department, None] = {}
     found = False
     for situation in _situations(facts, policy, raised_by):
         rule = policy.situations[situation]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from libs.directory.model import Post, Route
-from libs.directory.roles import DISPATCH_DESK
+from libs.directory.roles import DISPATCH_DESK, POST_ROLES
 from libs.terms import Tier
 from services.router.rules.policy import TIER_ORDER, FanOut, Policy
 
 _NOBODY: frozenset[UUID] = frozenset()
+_LAST = {role.code: 3 for role in POST_ROLES.values() if role.lane in {"department", "police"}}
 _LEVEL_ORDER = {"grid": 0, "community": 1, "street": 2, "district": 3, "city": 4, "province": 5}
 
 
@@ -81,8 +82,11 @@ def supervisors(policy: Policy, route: Route, without: Collection[UUID] = _NOBOD
 
 
 def last_resort(policy: Policy, route: Route, without: Collection[UUID] = _NOBODY) -> Seat | None:
-    """Who answers when no rung does, so that no place is a dead end: dispatch desk, supervising posts, anybody else reachable."""
-    ranks = {DISPATCH_DESK: 0, **dict.fromkeys(policy.supervise.roles, 1)}
+    """Who answers when no rung does, so that no place is a dead end: dispatch desk, supervising posts, anybody else reachable.
+
+    Departments that are told by subject come last: a case rests on one only when there is nobody else at all.
+    """
+    ranks = {**_LAST, DISPATCH_DESK: 0, **dict.fromkeys(policy.supervise.roles, 1)}
     for post in sorted(route.posts, key=lambda post: ranks.get(post.role, 2)):
         officer_id = holder_of(post, without)
         if officer_id is not None:

@@ -29,9 +29,13 @@ from services.router.rules.case import (
     State,
     Status,
 )
+from services.router.rules.conflict_acts import add_conflicts, pass_over
+from services.router.rules.conflicts import Conflict
 from services.router.rules.draft import Draft
 from services.router.rules.grading import Facts, grade
+from services.router.rules.handover import fire_transfer, unreachable_transfer
 from services.router.rules.ladder import Seat, holder_of, needs_placing, next_seat, post_of, supervisors
+from services.router.rules.lanes import TELLS_A_LANE, fire_lanes, open_lanes, unreachable_lane
 from services.router.rules.watch import ask_further, ask_instead, gone_stale, keep_watch, tell_deputy
 
 SECOND_REPORT = "second_report"
@@ -52,6 +56,11 @@ def facts_of(report: ReportReceived) -> Facts:
         harms=report.harms,
         settings=report.settings,
     )
+
+
+def conflicts_of(report: ReportReceived) -> tuple[Conflict, ...]:
+    """The posts that the report says must not deal with it (回避)."""
+    return tuple(Conflict(one.reason, one.post_id, one.division_code or "", one.role or "") for one in report.conflicts)
 
 
 def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = None) -> Outcome:
@@ -82,6 +91,7 @@ def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = 
         steps_done={Step.POLICE_LINKED: report.received_at} if report.police_reported else {},
     )
     draft = Draft(case, moment, is_new=True)
+    add_conflicts(draft, conflicts_of(report))
     for step, window in policy.grades[band].steps.items():
         if step is not Step.DISPATCH:
             draft.arm(Kind.STEP, step, case.t0, window.d)
@@ -92,6 +102,7 @@ def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = 
         draft.to_dispatch_desk()
     else:
         draft.start_ladder("opened")
+    open_lanes(draft, graded.departments, report.situations)
     draft.say_of_owner(
         CaseOpened,
         report_id=report.report_id,
@@ -136,6 +147,8 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
     for one in draft.case.deadlines:
         if one.armed and one.reminders and one.reminders[0].at <= now:
             _remind(draft, one, now)
+    fire_lanes(draft)
+    fire_transfer(draft, climbed=climbed)
     return draft.outcome()
 
 
@@ -150,23 +163,33 @@ def _climb_over(draft: Draft, missed: Deadline) -> bool:
 
 def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
     """A message did not reach its officer: the next person on the same post is told, else the case climbs at once (promise 5)."""
+    if state.open and failed.purpose in TELLS_A_LANE:
+        draft = Draft(state, moment)
+        return draft.outcome() if unreachable_lane(draft, failed) else Outcome(state, state, ())
+    if state.open and failed.purpose is Purpose.TRANSFER:
+        draft = Draft(state, moment)
+        return draft.outcome() if unreachable_transfer(draft, failed) else Outcome(state, state, ())
     return _unreached(state, failed, moment) if state.open else visit_unreachable(state, failed, moment)
 
 
 def _unreached(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
-    told = next((one for one in state.assignments if one.post_id == failed.post_id and one.officer_id == failed.officer_id), None)
+    told = _told(state, failed)
     if told is None or failed.purpose not in _REACHES_OUT:
         return Outcome(state, state, ())
+    return _rung_unreachable(state, told, failed.purpose, moment)
+
+
+def _rung_unreachable(state: CaseState, told: Assignment, purpose: Purpose, moment: Moment) -> Outcome:
     is_owner = (state.owner_post_id, state.owner_officer_id) == (told.post_id, told.officer_id)
     owns = told.answer is Answered.ACKNOWLEDGED and is_owner
-    if (told.answer is not Answered.TOLD and not owns) or (owns and failed.purpose not in _OF_THE_OWNER):
+    if (told.answer is not Answered.TOLD and not owns) or (owns and purpose not in _OF_THE_OWNER):
         return Outcome(state, state, ())
     draft = Draft(state, moment)
     if not owns:
         draft.answer(told, Answered.UNREACHABLE)
     if state.status is Status.ACKNOWLEDGED and not told.supervising:
-        if failed.purpose in _OF_THE_OWNER:
-            _tell_another(draft, told, failed.purpose)
+        if purpose in _OF_THE_OWNER:
+            _tell_another(draft, told, purpose)
         else:
             ask_instead(draft, told)
         return draft.outcome()
@@ -181,9 +204,16 @@ def _unreached(state: CaseState, failed: NotificationFailed, moment: Moment) -> 
         draft.say(CaseAssigned, at=seat, accountable=is_owner, reason="unreachable")
     draft.assign(seat, supervising=told.supervising)
     window = next((one for one in state.deadlines if one.armed and one.kind is Kind.ACKNOWLEDGE), None)
-    purpose = Purpose.ESCALATE if failed.purpose is Purpose.REMIND else failed.purpose
-    draft.notify(purpose, seat, step=Step.ACKNOWLEDGE, deadline_at=window.due_at if window else None)
+    again = Purpose.ESCALATE if purpose is Purpose.REMIND else purpose
+    draft.notify(again, seat, step=Step.ACKNOWLEDGE, deadline_at=window.due_at if window else None)
     return draft.outcome()
+
+
+def _told(state: CaseState, failed: NotificationFailed) -> Assignment | None:
+    """How the officer whom a message did not reach is assigned, on the ladder."""
+    return next(
+        (one for one in state.assignments if (one.post_id, one.officer_id) == (failed.post_id, failed.officer_id) and not one.beside), None
+    )
 
 
 def _tell_another(draft: Draft, told: Assignment, purpose: Purpose) -> None:
@@ -200,7 +230,7 @@ def _tell_another(draft: Draft, told: Assignment, purpose: Purpose) -> None:
     )
     if seat is None:
         return
-    if all(one.officer_id != seat.officer_id for one in case.assignments):
+    if all(one.officer_id != seat.officer_id or one.beside for one in case.assignments):
         draft.say(CaseAssigned, at=seat, accountable=False, reason="unreachable")
         draft.assign(seat)
     due = case.next_due
@@ -217,6 +247,9 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     """A further report on the same matter joins an open case. It may raise the grade: by its own facts, or by being a second one."""
     draft = Draft(state, moment)
     draft.say_of_owner(CaseReportAttached, report_id=report.report_id)
+    add_conflicts(draft, conflicts_of(report))
+    if draft.case.conflicts != state.conflicts:
+        pass_over(draft)
     graded = grade(facts_of(report), moment.policy)
     case = draft.case
     case.mandatory = case.mandatory or graded.mandatory
@@ -241,6 +274,7 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
         change_grade(draft, policy.bands[position - 1], reason)
     elif case.mandatory and not state.mandatory and case.status is not Status.NEEDS_PLACING:
         draft.tell_recipients("fan_out")
+    open_lanes(draft, graded.departments, report.situations)
     return draft.outcome()
 
 

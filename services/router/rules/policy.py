@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
-from libs.terms import Grade, Situation, Step, Tier
+from libs.directory.roles import DEPARTMENT_ROLES
+from libs.terms import Department, Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, Due, OfficeHours, WorkCalendar, due
+from services.router.rules.handover_values import HandoverRule
+from services.router.rules.lane_values import LaneRule
 from services.router.rules.policy_parts import (
     Alias,
     Binding,
@@ -71,6 +74,8 @@ class Policy(Strict):
     ladder: Annotated[tuple[RungRule, ...], Field(min_length=1)]
     oversight: tuple[Tier, ...] = ()
     recipients: tuple[Recipients, ...] = ()
+    lanes: dict[Department, LaneRule] = Field(default_factory=dict)
+    handover: HandoverRule = HandoverRule()
     aliases: dict[Role, Alias] = Field(default_factory=dict)
     supervise: Supervise
     shifts: Annotated[tuple[Shift, ...], Field(max_length=8)] = ()
@@ -221,6 +226,15 @@ class Policy(Strict):
         for one in self.recipients:
             if one.when is When.ALWAYS or mandatory:
                 yield from one.roles
+
+    def lane(self, department: Department) -> LaneRule:
+        """How a department is told here; one that the policy does not name can still be referred to, with the usual posts."""
+        return self.lanes.get(department) or LaneRule(src="default")
+
+    @cached_property
+    def lane_roles(self) -> dict[Department, tuple[str, ...]]:
+        """The roles of each department's posts, the first ones first, for every department there is."""
+        return {one: self.lane(one).roles or DEPARTMENT_ROLES[one] for one in Department}
 
     @cached_property
     def _hours(self) -> OfficeHours | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from libs.terms import CloseResult, Grade, Situation, Step, Tier
+from libs.terms import CloseResult, Department, Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, WorkCalendar
 from services.router.rules.policy_values import Band, ClockTime, Duration, Period, PositiveDuration, Role, Source, Strict, Text
 
@@ -195,8 +195,8 @@ class SituationRule(Strict):
     grade: Band
     mandatory: bool = False
     raised: Raise | None = None
-    departments: tuple[str, ...] = ()
-    add_if: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    departments: tuple[Department, ...] = ()
+    add_if: dict[str, tuple[Department, ...]] = Field(default_factory=dict)
     src: Source
 
 

@@ -13,7 +13,7 @@ from libs.errors import Invalid, TocsinError
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.events.envelope import EventData
 from libs.i18n import gettext as _
-from libs.terms import DeclineReason, Purpose, Step, Tier
+from libs.terms import DeclineReason, Department, Purpose, Step, Tier
 from services.router.rules import acts
 from services.router.rules.calendar import WorkCalendar
 from services.router.rules.case import CaseState, Kind, Moment, Outcome
@@ -32,6 +32,12 @@ _ACTIONS: dict[Purpose, Action] = {
     Purpose.REMIND: "remind",
     Purpose.ESCALATE: "escalate",
     Purpose.SUPERVISE: "supervise",
+    Purpose.INFORM: "notify",
+    Purpose.REFER: "notify",
+    Purpose.LAPSED: "notify",
+    Purpose.TRANSFER: "notify",
+    Purpose.RETURNED: "notify",
+    Purpose.TO_AND_FRO: "notify",
 }
 
 
@@ -52,6 +58,8 @@ class Line:
     post_id: UUID | None
     division_code: str
     answer: str = ""
+    department: Department | None = None
+    """The lane that it belongs to; None: the ladder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,7 @@ def simulate(
 
 def _answered(state: CaseState, reply: Reply, moment: Moment, t0: datetime, locale: str) -> tuple[Outcome, Line]:
     """What comes of a reply, and the line that tells of it."""
-    told = [one for one in state.assignments if reply.tier is None or one.tier is reply.tier]
+    told = [one for one in state.assignments if not one.beside and (reply.tier is None or one.tier is reply.tier)]
     owner = (state.owner_post_id, state.owner_officer_id)
     who = next((one for one in told if (one.post_id, one.officer_id) == owner), told[0] if told and reply.tier else None)
     if who is None:
@@ -166,6 +174,7 @@ def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai
     divisions = tuple(Division(code, code, levels[len(code)], parent, zone) for code, parent in zip(codes, (*codes[1:], None), strict=True))
     roles = [role for rung in policy.ladder for role in rung.roles]
     roles += [*policy.recipient_roles, *policy.supervise.roles, DISPATCH_DESK]
+    roles += [role for department in policy.lanes for role in policy.lane_roles[department]]
     posts: list[Post] = []
     for division in divisions:
         for role in dict.fromkeys(roles):
@@ -182,7 +191,10 @@ def assumed_route(policy: Policy, division_code: str, zone: str = "Asia/Shanghai
 def _next(state: CaseState) -> datetime | None:
     """When something happens again; None once there is nothing but the weekly review of a forgotten case."""
     armed = [one for one in state.deadlines if one.armed]
-    return min(one.wakes_at for one in armed) if any(one.kind is not Kind.REVIEW for one in armed) else None
+    beside = [at for lane in state.lanes if (at := lane.wakes_at)] if state.open else []
+    if not beside and all(one.kind is Kind.REVIEW for one in armed):
+        return None
+    return min((*(one.wakes_at for one in armed), *beside))
 
 
 def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: str) -> Iterator[Line]:
@@ -205,6 +217,7 @@ def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: st
             step=event.step,
             post_id=event.post_id,
             division_code=post.division_code if post else "",
+            department=event.department if isinstance(event, NotificationRequested) else None,
         )
 
 

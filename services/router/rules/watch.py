@@ -15,7 +15,7 @@ RESPONSE = (Step.ON_SITE, Step.FIRST_WRITTEN_UP, Step.ASSESSMENT, Step.CASE_CONF
 
 def quorum_missing(case: CaseState, quorum: int) -> int:
     """How many acknowledgements, of different officers on different posts, are still wanted; 0 when none is."""
-    taken = [one for one in case.assignments if one.answer is Answered.ACKNOWLEDGED]
+    taken = [one for one in case.assignments if one.answer is Answered.ACKNOWLEDGED and not one.beside]
     return max(quorum - min(len({one.post_id for one in taken}), len({one.officer_id for one in taken})), 0)
 
 

@@ -38,7 +38,7 @@
     item.append(when, element("strong", words.events[noun] || noun));
     const detail = one.detail || {};
     if (one.tier) item.append(" ", element("span", words.tiers[one.tier] || one.tier, { class: "tier" }));
-    for (const name of ["step", "purpose", "reason", "result"]) {
+    for (const name of ["department", "step", "purpose", "reason", "result"]) {
       const code = detail[name];
       if (code) item.append(" · " + (words[name]?.[code] || code));
     }
@@ -66,20 +66,22 @@
   document.getElementById("every-line")?.addEventListener("change", (event) => timeline.classList.toggle("brief", !event.target.checked));
 
   /* The place: names and pinyin are searched, the code is sent. */
-  const place = document.getElementById("f-division_code");
-  const places = document.getElementById("places");
-  let timer = 0;
-  place?.addEventListener("input", () => {
-    clearTimeout(timer);
-    const text = place.value.trim();
-    if (text.length < 2 || /^\d{12}$/.test(text)) return;
-    timer = setTimeout(async () => {
-      try {
-        const found = await get(`/v1/divisions?q=${encodeURIComponent(text)}`);
-        places.replaceChildren(...found.items.map((one) => element("option", one.name, { value: one.code })));
-      } catch {
-        places.replaceChildren();
-      }
-    }, SEARCH_PAUSE_MS);
-  });
+  function search(place) {
+    const places = document.getElementById(place.getAttribute("list"));
+    let timer = 0;
+    place.addEventListener("input", () => {
+      clearTimeout(timer);
+      const text = place.value.trim();
+      if (text.length < 2 || /^\d{12}$/.test(text)) return;
+      timer = setTimeout(async () => {
+        try {
+          const found = await get(`/v1/divisions?q=${encodeURIComponent(text)}`);
+          places.replaceChildren(...found.items.map((one) => element("option", one.name, { value: one.code })));
+        } catch {
+          places.replaceChildren();
+        }
+      }, SEARCH_PAUSE_MS);
+    });
+  }
+  document.querySelectorAll('input[name="division_code"][list]').forEach(search);
 })();

@@ -7,8 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.terms import CloseResult, Grade, Step, Tier
+from libs.terms import CloseResult, ConflictReason, Department, Grade, LaneResult, Step, Tier, TransferReason
 from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, Reminder, State, Status
+from services.router.rules.conflicts import Conflict
+from services.router.rules.handover_values import NO_HANDOVER, Handover, Transfer
+from services.router.rules.lane_values import Lane, LaneClock, LaneMode, LaneState
 
 _GRADES = {str(one): one for one in Grade}
 _TIERS: dict[str | None, Tier | None] = {None: None, **{str(one): one for one in Tier}}
@@ -51,6 +54,12 @@ def case(row: asyncpg.Record) -> CaseState:
         closed_at=row["closed_at"],
         band=row["band"] or "",
         floor_band=row["floor_band"],
+        lanes=tuple(map(lane, row["lanes"].get("all", ()))),
+        handover=handover(row["handover"]) if row["handover"] else NO_HANDOVER,
+        conflicts=tuple(
+            Conflict(ConflictReason(reason), _uuid(post_id), division, role, tuple(map(UUID, officers)))
+            for reason, post_id, division, role, officers in row["conflicts"].get("all", ())
+        ),
     )
 
 
@@ -81,7 +90,96 @@ def assignment(row: asyncpg.Record) -> Assignment:
         row["supervising"],
         _ANSWERS[row["answer"]],
         row["answered_at"],
+        row["beside"],
     )
+
+
+def lane(said: dict[str, Any]) -> Lane:
+    """A lane from its JSON."""
+    return Lane(
+        department=Department(said["department"]),
+        mode=LaneMode(said["mode"]),
+        state=LaneState(said["state"]),
+        opened_at=datetime.fromisoformat(said["opened_at"]),
+        by_hand=said["by_hand"],
+        post_id=_uuid(said["post_id"]),
+        officer_id=_uuid(said["officer_id"]),
+        tier=_TIERS[said["tier"]],
+        division_code=said["division_code"],
+        told_at=_time(said["told_at"]),
+        answered_at=_time(said["answered_at"]),
+        result=LaneResult(said["result"]) if said["result"] else None,
+        passed=tuple(map(UUID, said["passed"])),
+        special=tuple(said["special"]),
+        clocks=tuple(
+            LaneClock(code, datetime.fromisoformat(started), _time(due), _time(fired), _time(done))
+            for code, started, due, fired, done in said["clocks"]
+        ),
+    )
+
+
+def of_lane(lane: Lane) -> dict[str, Any]:
+    """A lane as JSON."""
+    said = lane._asdict()
+    for name in ("opened_at", "told_at", "answered_at"):
+        said[name] = _text(said[name])
+    for name in ("post_id", "officer_id"):
+        said[name] = str(said[name]) if said[name] else None
+    said["passed"] = [str(one) for one in lane.passed]
+    said["clocks"] = [(one.code, *map(_text, one[1:])) for one in lane.clocks]
+    return said
+
+
+def handover(said: dict[str, Any]) -> Handover:
+    """How a case was handed over, from its JSON."""
+    asked = said["pending"]
+    pending = (
+        Transfer(
+            asked["division_code"],
+            TransferReason(asked["reason"]),
+            UUID(asked["post_id"]),
+            UUID(asked["officer_id"]),
+            _TIERS_OF_POSTS[asked["tier"]],
+            datetime.fromisoformat(asked["asked_at"]),
+            datetime.fromisoformat(asked["accept_by"]),
+        )
+        if asked
+        else None
+    )
+    return Handover(said["transfers"], said["refusals"], said["returns"], pending)
+
+
+def of_handover(known: Handover) -> dict[str, Any]:
+    """How a case was handed over, as JSON; nothing for one that never was."""
+    if known == NO_HANDOVER:
+        return {}
+    said = known._asdict()
+    if known.pending is not None:
+        asked = known.pending
+        said["pending"] = {
+            **asked._asdict(),
+            "post_id": str(asked.post_id),
+            "officer_id": str(asked.officer_id),
+            "asked_at": asked.asked_at.isoformat(),
+            "accept_by": asked.accept_by.isoformat(),
+        }
+    return said
+
+
+def _of_conflict(one: Conflict) -> list[Any]:
+    return [one.reason, str(one.post_id) if one.post_id else None, one.division_code, one.role, [str(officer) for officer in one.officers]]
+
+
+def _time(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _uuid(said: str | None) -> UUID | None:
+    return UUID(said) if said else None
 
 
 def of_case(case: CaseState, now: datetime) -> tuple[Any, ...]:
@@ -116,6 +214,9 @@ def of_case(case: CaseState, now: datetime) -> tuple[Any, ...]:
         case.closed_at,
         case.band if case.band != case.grade else None,
         case.floor_band if case.floor_band != case.floor else None,
+        {"all": [of_lane(one) for one in case.lanes]} if case.lanes else {},
+        of_handover(case.handover),
+        {"all": [_of_conflict(one) for one in case.conflicts]} if case.conflicts else {},
         next_due.step if next_due else None,
         next_due.due_at if next_due else None,
         case.overdue_since,
@@ -143,7 +244,18 @@ def of_deadline(case_id: UUID, row: Deadline) -> tuple[Any, ...]:
 
 
 def of_assignment(case_id: UUID, row: Assignment) -> tuple[Any, ...]:
-    return case_id, row.post_id, row.officer_id, row.tier, row.division_code, row.told_at, row.supervising, row.answer, row.answered_at
+    return (
+        case_id,
+        row.post_id,
+        row.officer_id,
+        row.tier,
+        row.division_code,
+        row.told_at,
+        row.supervising,
+        row.answer,
+        row.answered_at,
+        row.beside,
+    )
 
 
 def turned(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
@@ -191,6 +303,9 @@ CASE = {
     "closed_at": "timestamptz",
     "band": "text",
     "floor_band": "text",
+    "lanes": "jsonb",
+    "handover": "jsonb",
+    "conflicts": "jsonb",
     "next_step": "text",
     "next_due_at": "timestamptz",
     "overdue_since": "timestamptz",
@@ -224,4 +339,5 @@ ASSIGNMENT = {
     "supervising": "boolean",
     "answer": "text",
     "answered_at": "timestamptz",
+    "beside": "text",
 }

@@ -14,18 +14,22 @@ from libs.directory.permissions import StaffPrincipal, may, require
 from libs.errors import Forbidden, NotFound, TocsinError
 from libs.i18n import N_, current_locale
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step, Tier, labels
+from libs.terms import CloseResult, ConflictReason, DeclineReason, Grade, LaneResult, Step, Tier, TransferReason, labels
 from libs.web import identity, templates
 from libs.web.sse import EventStream, Message
 from libs.web.visit import wants_html
-from services.router.handlers import acting, monthly, views, words
+from services.router.handlers import acting, handover, monthly, views, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.views import View
 from services.router.rules.acts import REPORTABLE_STEPS, RegradeReason, missing_to_close
 from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, State, Status
+from services.router.rules.conflicts import Conflict
 from services.router.rules.ladder import post_of
 from services.router.store import lists
 from services.router.store.lists import BOARD_MAX, Filter
+from services.router.web import lanes as lane_pages
+from services.router.web.lanes import Doing
+from services.router.web.timeline import timeline_words
 
 Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
 Said = Annotated[str, Form(max_length=60)]
@@ -83,8 +87,8 @@ ANSWERS = {
     Answered.DECLINED: (N_("declined"), "bad"),
     Answered.UNREACHABLE: (N_("could not be reached"), "bad"),
     Answered.RECALLED: (N_("need not come"), "idle"),
+    Answered.CONFLICTED: (N_("passed over: conflict of interest"), "idle"),
 }
-REGRADE_REASONS = tuple(RegradeReason)
 FAR_FUTURE = "9999"
 
 
@@ -120,7 +124,7 @@ class Filters:
             case.open
             and (not self.status or case.status == self.status)
             and (not self.overdue or case.overdue_since is not None)
-            and (not self.mine or who.officer_id is None or case.assignment_of(who.officer_id) is not None)
+            and (not self.mine or who.officer_id is None or case.knows(who.officer_id))
         )
 
 
@@ -141,6 +145,7 @@ class Pages:
         made.get("/board")(self.board)
         made.get("/board/stream")(self.stream)
         made.get("/cases/{case_id}")(self.case)
+        made.post("/cases/{case_id}/lanes/{department}/{act}")(self.lane)
         made.post("/cases/{case_id}/{act}")(self.act)
         return made
 
@@ -202,16 +207,22 @@ class Pages:
         result: Said = "",
         grade: Said = "",
         division_code: Said = "",
+        post_id: Said = "",
     ) -> Response:
         """What the forms of the case page ask for. Done, it leads back to the page; what is not possible is said there."""
+        said = _Said(step, child_sighted, reason, result, grade, division_code, post_id)
+        asked = _ACTS.get(act)
+        wanted: Doing | None = (lambda desk, tx, actor, case_id: asked(desk, tx, actor, case_id, said)) if asked else None
+        return await self._done(request, who, case_id, wanted)
+
+    async def _done(self, request: Request, who: StaffPrincipal, case_id: UUID, asked: Doing | None) -> Response:
+        """Does what a form asks for and leads back to the page; what is not possible is said there."""
         actor = acting.actor_of(who, None)
-        said = _Said(step, child_sighted, reason, result, grade, division_code)
         try:
-            asked = _ACTS.get(act)
             if asked is None:
                 raise NotFound("not_found", _("There is nothing at this address."))
             async with self._database.transaction() as tx:
-                await asked(self._desk, tx, actor, case_id, said)
+                await asked(self._desk, tx, actor, case_id)
         except TocsinError as problem:
             if not wants_html(request.headers):
                 raise
@@ -220,9 +231,25 @@ class Pages:
             raise Forbidden("unknown_choice", _("This choice does not exist. Reload the page.")) from None
         return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
+    async def lane(
+        self,
+        request: Request,
+        who: Staff,
+        case_id: UUID,
+        department: str,
+        act: str,
+        *,
+        reason: Said = "",
+        result: Said = "",
+        clock: Said = "",
+        what: Said = "",
+    ) -> Response:
+        """What the forms of a department ask for."""
+        return await self._done(request, who, case_id, lane_pages.act(act, department, lane_pages.Said(reason, result, clock, what)))
+
     async def _page(self, request: Request, who: StaffPrincipal, case_id: UUID, problem: TocsinError | None = None) -> Response:
         async with self._database.connection() as connection:
-            view = await views.one(self._desk, connection, who, case_id)
+            view = await views.with_posts(self._desk, connection, await views.one(self._desk, connection, who, case_id))
             case = view.case
             officer = await self._desk.directory.officer(connection, case.owner_officer_id) if case.owner_officer_id else None
             held = await self._desk.directory.posts_of(connection, who.officer_id) if who.officer_id else []
@@ -246,13 +273,21 @@ class Pages:
             may_read_reports=may(who, "report.read", case.division_code),
             steps=[(step, labels.label(step)) for step in REPORTABLE_STEPS],
             decline_reasons=[(one, labels.label(one)) for one in DeclineReason],
-            regrade_reasons=[(one, words.grade_reason(one)) for one in REGRADE_REASONS],
+            regrade_reasons=[(one, words.grade_reason(one)) for one in RegradeReason],
             grades=words.grades(view.policy),
             band=view.policy.band(case.band, case.grade),
             results=[(one, labels.label(one)) for one in CloseResult],
             deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind not in BEHIND],
             told=[_told(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
-            words=_timeline_words(),
+            lanes=lane_pages.shown(view, who),
+            transfer=lane_pages.transfer(view, who),
+            transfer_reasons=[(one, labels.label(one)) for one in TransferReason],
+            conflict_reasons=[(one, labels.label(one)) for one in ConflictReason],
+            posts=lane_pages.posts(view),
+            skipped=lane_pages.skipped(view),
+            lane_results=[(one, labels.label(one)) for one in LaneResult],
+            referable=lane_pages.referable(view) if assigned is not None or manages else [],
+            words=timeline_words(),
             grade_reason=words.grade_reason,
             **_ROW,
         )
@@ -271,6 +306,7 @@ class _Said:
     result: str
     grade: str
     division_code: str
+    post_id: str
 
 
 _Act = Callable[[Desk, Tx, acting.Actor, UUID, _Said], Awaitable[CaseState]]
@@ -285,6 +321,14 @@ _ACTS: dict[str, _Act] = {
     "regrade": lambda desk, tx, actor, case_id, said: acting.regrade(
         desk, tx, actor, case_id, said.grade, reason=RegradeReason(said.reason)
     ),
+    "transfer": lambda desk, tx, actor, case_id, said: handover.transfer(
+        desk, tx, actor, case_id, said.division_code.strip(), reason=TransferReason(said.reason)
+    ),
+    "transfer-accept": lambda desk, tx, actor, case_id, _said: handover.accept(desk, tx, actor, case_id),
+    "transfer-refuse": lambda desk, tx, actor, case_id, _said: handover.refuse(desk, tx, actor, case_id),
+    "conflict": lambda desk, tx, actor, case_id, said: handover.conflict(
+        desk, tx, actor, case_id, Conflict(ConflictReason(said.reason), UUID(said.post_id))
+    ),
     "place": lambda desk, tx, actor, case_id, said: acting.place(desk, tx, actor, case_id, said.division_code.strip()),
 }
 
@@ -293,6 +337,7 @@ def _possible(view: View, who: StaffPrincipal, assigned: Assignment | None, *, m
     """Which forms the page offers; the handlers decide for good."""
     case = view.case
     owns = case.status is Status.ACKNOWLEDGED and case.owner_officer_id == who.officer_id
+    owns_now = who.officer_id is not None and case.owner_officer_id == who.officer_id
     acts_here = assigned is not None and may(who, "case.act")
     return {
         "acknowledge": acts_here and (case.status in {Status.OPEN, Status.NEEDS_PLACING} or _joins(view, assigned)),
@@ -301,6 +346,8 @@ def _possible(view: View, who: StaffPrincipal, assigned: Assignment | None, *, m
         "decline": assigned is not None and assigned.answer is not Answered.DECLINED and acts_here,
         "regrade": acts_here or manages,
         "place": manages,
+        "transfer": case.status is not Status.NEEDS_PLACING and case.handover.pending is None and (manages or (acts_here and owns_now)),
+        "conflict": acts_here or manages,
         "close": acts_here and (owns or manages) and case.status is not Status.OPEN,
     }
 
@@ -350,8 +397,10 @@ def _deadline(one: Deadline) -> dict[str, Any]:
 
 
 def _told(one: Assignment, view: View) -> dict[str, Any]:
-    post = post_of(view.route, one.post_id)
+    post = view.post(one.post_id)
     text, look = ANSWERS[one.answer]
+    if one.beside:
+        text, look = (N_("told beside the ladder"), "idle") if one.answer is Answered.TOLD else (text, look)
     return {
         "tier": one.tier,
         "title": post.title(current_locale()) if post else "",
@@ -359,42 +408,3 @@ def _told(one: Assignment, view: View) -> dict[str, Any]:
         "look": look,
         "at": one.answered_at or one.told_at,
     }
-
-
-def _timeline_words() -> dict[str, Any]:
-    return {
-        "events": {name: _(text) for name, text in EVENTS.items()},
-        "bad": BAD,
-        "good": GOOD,
-        "details": DETAILS,
-        "nothing": _("Nothing has been recorded yet."),
-        "tiers": {tier: labels.label(tier) for tier in Tier},
-        "step": {step: labels.label(step) for step in Step},
-        "purpose": {**{purpose: labels.label(purpose) for purpose in Purpose}, **{name: _(text) for name, text in READINGS.items()}},
-        "reason": {
-            **{one: labels.label(one) for one in DeclineReason},
-            **{one: words.grade_reason(one) for one in REGRADE_REASONS},
-            **{name: _(text) for name, text in CLIMBS.items()},
-        },
-        "result": {one: labels.label(one) for one in CloseResult},
-    }
-
-
-READINGS = {
-    "case_work": N_("for work on the case"),
-    "supervision": N_("for supervision"),
-    "reply_to_reporter": N_("for the reply to the reporter"),
-}
-"""Why a report was read."""
-CLIMBS = {
-    "silence": N_("nobody answered in time"),
-    "declined": N_("declined"),
-    "unreachable": N_("nobody could be reached"),
-    "step_missed": N_("a step was not done in time"),
-    "raised": N_("raised"),
-    "opened": N_("answers for it"),
-    "fan_out": N_("told beside"),
-    "escalated": N_("answers for it now"),
-    "placed": N_("placed"),
-    "regraded": N_("grade changed"),
-}

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from libs.terms import Grade, Step, Tier
-from services.router.rules.policy import FanOut, format_duration, parse_duration
+from libs.terms import Department, Grade, Step, Tier
+from services.router.rules.policy import FanOut
 from services.router.rules.policy_files import FOLDER, PolicyFileError, load, load_book, load_calendar
+from services.router.rules.policy_values import format_duration, parse_duration
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 BOOK = load_book()
@@ -95,9 +96,17 @@ def test_presets_differ_by_what_their_documents_say_and_share_the_numbers() -> N
     assert all(policy.grades == national.grades for policy in BOOK.policies)  # type: ignore[union-attr] # no founding document gives a window
     beside = {policy.id: [(one.roles, str(one.when)) for one in policy.recipients] for policy in BOOK.policies if policy.recipients}
     assert beside == {
-        "zhengzhou_2014": [(("street_officer", "police_station"), "always")],  # Z01
-        "xiantao_2021": [(("community_officer", "street_civil_office", "police_station"), "always")],  # X02
-        "guandu_2022": [(("police_station",), "mandatory")],  # G08
+        "zhengzhou_2014": [(("street_officer",), "always")],  # Z01
+        "xiantao_2021": [(("community_officer", "street_civil_office"), "always")],  # X02
+    }
+    police = {policy.id: (str(policy.lanes[Department.POLICE].when), str(policy.lanes[Department.POLICE].mode)) for policy in BOOK.policies}
+    assert police == {
+        "national": ("situation", "act_if_mandatory"),  # OPINION2020 arts 2, 8
+        "futian_2022": ("situation", "act_if_mandatory"),
+        "zhengzhou_2014": ("always", "act_if_mandatory"),  # Z01
+        "xiantao_2021": ("always", "act_if_mandatory"),  # X02
+        "guandu_2022": ("mandatory", "act_if_mandatory"),  # G08
+        "mca_2014": ("mandatory", "act_if_mandatory"),  # M04
     }
     report = BOOK.get("zhengzhou_2014").monthly_report  # type: ignore[union-attr]
     assert report is not None

@@ -33,11 +33,13 @@ def test_the_simulator_gives_the_table(expected: Expected, tmp_path: Path) -> No
 
     def told(line: Line) -> tuple[datetime, str, str, str]:
         assert line.post_id is not None
-        return line.at, line.action, roles[line.post_id], str(line.step)
+        return line.at, line.action, roles[line.post_id], str(line.department or line.step)
 
     lines = [line for line in simulate(expected.report, route, policy, CALENDAR) if line.action != "deadline" and line.at <= expected.until]
-    order = [(line.minute, KINDS.index(line.action)) for line in lines]
+    order = [(line.minute, KINDS.index(line.action)) for line in lines if not line.department]
     assert order == sorted(order)
-    assert told_of(map(told, lines), expected.report.received_at) == list(expected.told)
+    rungs, lanes = [line for line in lines if not line.department], [line for line in lines if line.department]
+    assert told_of(map(told, rungs), expected.report.received_at) == list(expected.told)
+    assert told_of(map(told, lanes), expected.report.received_at) == list(expected.lanes)
     opened = open_case(expected.report, Moment(expected.report.received_at, policy, route, CALENDAR, Numbered())).after
     assert {one.step for one in opened.deadlines if one.provisional} == set(expected.provisional)

@@ -46,10 +46,11 @@ def holder(story: Story, role: str):
 
 
 def test_three_are_told_at_once_whatever_the_grade() -> None:
-    """X02: police station, 民社办 and community; beside the grid worker, who has the case."""
+    """X02: police station, 民社办 and community; beside the grid worker, who has the case. The police hear it on their own lane."""
     story = story_in("xiantao_2021", GRID, GRADE_III)
-    assert told(story, Purpose.ASSIGN) == ["0 grid_worker", "0 community_officer", "0 street_civil_office", "0 police_station"]
-    assert [event.accountable for event in story.of(CaseAssigned)] == [True, False, False, False]
+    assert told(story, Purpose.ASSIGN) == ["0 grid_worker", "0 community_officer", "0 street_civil_office"]
+    assert "0 inform police police_station" in story.departments
+    assert [event.accountable for event in story.of(CaseAssigned)] == [True, False, False]
     assert story.case.owner_officer_id == holder(story, "grid_worker")
 
 
@@ -66,8 +67,8 @@ def test_who_is_told_beside_may_take_the_case_and_is_never_told_to_stay() -> Non
 
 
 def test_the_police_station_hears_of_the_nine_situations_only_where_the_policy_says_so() -> None:
-    assert "0 police_station" in told(story_in("guandu_2022", HERE, GRADE_II), Purpose.ASSIGN)
-    assert "0 police_station" not in told(story_in("guandu_2022", HERE, GRADE_III), Purpose.ASSIGN)
+    assert "0 refer police police_station" in story_in("guandu_2022", HERE, GRADE_II).departments
+    assert not [line for line in story_in("guandu_2022", HERE, GRADE_III).departments if "police" in line]
 
 
 def test_a_further_report_of_one_of_the_nine_tells_the_police_station_then() -> None:
@@ -76,9 +77,10 @@ def test_a_further_report_of_one_of_the_nine_tells_the_police_station_then() -> 
     assert story.case.grade is Grade.II
     story.moment = replace(story.moment, policy=story.moment.policy.model_copy(update={"second_report": _no_raise(story.moment.policy)}))
     story.take(attach_report(story.case, report(GRADE_II, division=HERE, at=story.moment.now), story.moment))
-    assert [line for line in told(story, Purpose.ASSIGN) if line.startswith("7 ")] == ["7 police_station"]
+    assert not [line for line in told(story, Purpose.ASSIGN) if line.startswith("7 ")]
+    assert "7 refer police police_station" in story.departments
     story.take(attach_report(story.case, report(GRADE_II, division=HERE, at=story.moment.now), story.moment))
-    assert told(story, Purpose.ASSIGN).count("7 police_station") == 1
+    assert story.departments.count("7 refer police police_station") == 1
 
 
 def _no_raise(rules: Policy):
@@ -89,7 +91,8 @@ def test_who_is_told_beside_is_not_told_twice_when_the_grade_rises() -> None:
     story = story_in("zhengzhou_2014", "410103001001", GRADE_III).until(3)
     story.take(acts.regrade(story.case, Grade.I, RegradeReason.NEW_FACTS, story.moment))
     lines = told(story, Purpose.ASSIGN)
-    assert lines == ["0 community_officer", "0 street_officer", "0 police_station", "3 community_officer", "3 district_center"]
+    assert lines == ["0 community_officer", "0 street_officer", "3 community_officer", "3 district_center"]
+    assert story.departments.count("0 inform police police_station") == 1
 
 
 def test_a_receiver_who_cannot_be_reached_does_not_move_the_case() -> None:

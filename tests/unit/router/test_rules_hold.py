@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.directory.model import Holder, Route, ancestor_codes
+from libs.directory.roles import POST_ROLES
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.terms import Answer, Danger, Grade, Situation, Step
 from services.router.rules.acts import RegradeReason, regrade
@@ -107,10 +108,14 @@ reports = st.builds(
 
 @st.composite
 def staffed(draw: st.DrawFn, policy: Policy, code: str) -> Route:
-    """Some of the posts that the policy names have somebody reachable; one of them at least."""
+    """Some of the posts that the policy names have somebody reachable; one of the ladder's at least. Departments have all, or none."""
     route = assumed_route(policy, code)
-    there = draw(st.lists(st.booleans(), min_size=len(route.posts), max_size=len(route.posts)).filter(any))
-    posts = tuple(post if someone else replace(post, holders=()) for post, someone in zip(route.posts, there, strict=True))
+    told = [post for post in route.posts if POST_ROLES[post.role].lane != "department"]
+    there = dict(
+        zip((post.post_id for post in told), draw(st.lists(st.booleans(), min_size=len(told), max_size=len(told)).filter(any)), strict=True)
+    )
+    departments = draw(st.booleans())
+    posts = tuple(post if there.get(post.post_id, departments) else replace(post, holders=()) for post in route.posts)
     return replace(route, posts=posts)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid5
 
 from libs.directory.model import Division, Holder, Post, Route
@@ -98,7 +98,7 @@ class Story:
         self.case = outcome.after
         return outcome.after
 
-    def until(self, minute: float) -> "Story":
+    def until(self, minute: float) -> Self:
         """Lets time pass; everything due on the way fires at its very instant."""
         end = self.t0 + timedelta(minutes=minute)
         for _ in range(1000):
@@ -110,23 +110,33 @@ class Story:
         self.moment = replace(self.moment, now=end)
         return self
 
-    def sleep_until(self, minute: float) -> "Story":
+    def sleep_until(self, minute: float) -> Self:
         """Time passes while nothing runs: an outage."""
         self.moment = replace(self.moment, now=self.t0 + timedelta(minutes=minute))
         return self
 
-    def wake_up(self) -> "Story":
+    def wake_up(self) -> Self:
         self.take(fire(self.case, self.moment))
         return self
 
     @property
     def told(self) -> list[str]:
-        """`minute purpose person` for each message."""
+        """`minute purpose person` for each message on the ladder."""
         names = {person(name): name for name in ("Lan", "Bo", "Mei", "Gang", "Dong", "Ou", "Jian", "Tai", "Xin")}
         return [
             f"{minute} {event.purpose} {names[event.officer_id]}"
             for minute, event in self.events
-            if isinstance(event, NotificationRequested) and event.officer_id
+            if isinstance(event, NotificationRequested) and event.officer_id and event.department is None
+        ]
+
+    @property
+    def departments(self) -> list[str]:
+        """`minute purpose department role` for each message about a lane."""
+        roles = {post.post_id: post.role for post in self.moment.route.posts}
+        return [
+            f"{minute} {event.purpose} {event.department} {roles[event.post_id]}"
+            for minute, event in self.events
+            if isinstance(event, NotificationRequested) and event.department and event.post_id
         ]
 
     def told_by(self, *purposes: str) -> list[str]:
