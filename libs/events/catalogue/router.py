@@ -239,7 +239,7 @@ class LaneTold(LaneEvent):
     """A department was told beside the ladder: `act`, it has to accept by `accept_by`; `inform`, it got a copy."""
 
     mode: Literal["inform", "act"]
-    reason: Literal["opened", "referred", "declined", "silence", "unreachable", "placed", "conflict"]
+    reason: Literal["by_rule", "referred", "declined", "silence", "unreachable", "placed", "conflict"]
     accept_by: datetime | None = None
 
 

@@ -16,7 +16,7 @@ from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, post_of, seat_of
 from services.router.rules.lane_values import ACCEPT, ClockRule, ClockStart, Lane, LaneClock, LaneMode, LaneState, LaneWhen
 
-Telling = Literal["opened", "referred", "declined", "silence", "unreachable", "placed", "conflict"]
+Telling = Literal["by_rule", "referred", "declined", "silence", "unreachable", "placed", "conflict"]
 TELLS_A_LANE = frozenset({Purpose.INFORM, Purpose.REFER})
 
 
@@ -37,7 +37,7 @@ def open_lanes(draft: Draft, named: Collection[Department], situations: Collecti
 
 
 def _open(draft: Draft, lane: Lane) -> None:
-    lane = tell_next(draft, lane, "opened")
+    lane = tell_next(draft, lane, "by_rule")
     if lane.state is LaneState.TOLD:
         put(draft, start_clocks(draft, lane, ClockStart.TOLD))
 
@@ -66,7 +66,7 @@ def tell_next(draft: Draft, lane: Lane, reason: Telling) -> Lane:
         lane = lane._replace(state=LaneState.DECLINED if reason == "declined" else LaneState.UNREACHED)
         put(draft, lane)
         draft.say(LaneUnreached, department=lane.department)
-        if reason not in {"opened", "placed", "referred"}:
+        if reason not in {"by_rule", "placed", "referred"}:
             alert(draft, lane)
         return lane
     lane = lane._replace(

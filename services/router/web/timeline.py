@@ -74,6 +74,7 @@ CLIMBS = {
     "escalated": N_("answers for it now"),
     "placed": N_("placed"),
     "regraded": N_("grade changed"),
+    "by_rule": N_("by the rules"),
     "referred": N_("referred"),
     "transferred": N_("transferred"),
     "transfer_refused": N_("transfer refused"),
