@@ -22,13 +22,14 @@ from services.router.handlers import acting, handover, monthly, views, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.views import View
 from services.router.rules.acts import REPORTABLE_STEPS, RegradeReason, missing_to_close
-from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, State, Status
+from services.router.rules.case import Answered, Assignment, CaseState, Kind, Status
 from services.router.rules.conflicts import Conflict
 from services.router.rules.ladder import post_of
 from services.router.store import lists
 from services.router.store.lists import BOARD_MAX, Filter
 from services.router.web import lanes as lane_pages
 from services.router.web.lanes import Doing
+from services.router.web.parts import deadline, told_line
 from services.router.web.timeline import timeline_words
 
 Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
@@ -65,29 +66,11 @@ DETAILS = ("notification.requested", "notification.submitted")
 """Shown when somebody asks: what counts is whether the message arrived."""
 BEHIND = (Kind.SUPERVISE, Kind.DEPUTY)
 """What nobody has to keep."""
-NOTES = {
-    Kind.STALE: N_("or the acknowledgement is void"),
-    Kind.QUORUM: N_("by further officers, as the rules want"),
-}
 FIGURES = {
     "open": N_("open"),
     "overdue": N_("overdue"),
     "waiting": N_("waiting for an answer"),
     "unplaced": N_("need a place"),
-}
-STATES = {
-    State.ARMED: (N_("running"), "busy"),
-    State.MET: (N_("met"), "ok"),
-    State.FIRED: (N_("missed"), "bad"),
-    State.CANCELLED: (N_("no longer needed"), "idle"),
-}
-ANSWERS = {
-    Answered.TOLD: (N_("no answer yet"), "warn"),
-    Answered.ACKNOWLEDGED: (N_("acknowledged"), "ok"),
-    Answered.DECLINED: (N_("declined"), "bad"),
-    Answered.UNREACHABLE: (N_("could not be reached"), "bad"),
-    Answered.RECALLED: (N_("need not come"), "idle"),
-    Answered.CONFLICTED: (N_("passed over: conflict of interest"), "idle"),
 }
 FAR_FUTURE = "9999"
 
@@ -277,8 +260,8 @@ class Pages:
             grades=words.grades(view.policy),
             band=view.policy.band(case.band, case.grade),
             results=[(one, labels.label(one)) for one in CloseResult],
-            deadlines=[_deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind not in BEHIND],
-            told=[_told(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
+            deadlines=[deadline(one) for one in sorted(case.deadlines, key=lambda one: one.due_at) if one.kind not in BEHIND],
+            told=[told_line(one, view) for one in sorted(case.assignments, key=lambda one: (one.told_at, list(Tier).index(one.tier)))],
             lanes=lane_pages.shown(view, who),
             transfer=lane_pages.transfer(view, who),
             transfer_reasons=[(one, labels.label(one)) for one in TransferReason],
@@ -376,35 +359,3 @@ def _status_kind(case: CaseState) -> str:
 
 
 _ROW: dict[str, Any] = {"order": _order, "status_text": words.status, "status_kind": _status_kind}
-
-
-def _deadline(one: Deadline) -> dict[str, Any]:
-    text, look = STATES[one.state]
-    if one.state is State.FIRED and one.done_at is not None:
-        text, look = N_("done late"), "warn"
-    return {
-        "step": one.step,
-        "note": _(NOTES[one.kind]) if one.kind in NOTES else "",
-        "tier": one.tier,
-        "due_at": one.due_at,
-        "armed": one.armed,
-        "done_at": one.done_at,
-        "provisional": one.provisional,
-        "overdue": one.state is State.FIRED and one.done_at is None and one.kind is Kind.STEP,
-        "text": _(text),
-        "look": look,
-    }
-
-
-def _told(one: Assignment, view: View) -> dict[str, Any]:
-    post = view.post(one.post_id)
-    text, look = ANSWERS[one.answer]
-    if one.beside:
-        text, look = (N_("told beside the ladder"), "idle") if one.answer is Answered.TOLD else (text, look)
-    return {
-        "tier": one.tier,
-        "title": post.title(current_locale()) if post else "",
-        "text": _(N_("told to supervise")) if one.supervising and one.answer is Answered.TOLD else _(text),
-        "look": look,
-        "at": one.answered_at or one.told_at,
-    }
