@@ -53,9 +53,14 @@ REACHABLE = """
 (o.active AND EXISTS (SELECT 1 FROM directory.contacts c WHERE c.officer_id = o.officer_id AND c.enabled))
 """
 
+_REACHABLE_ONE = """
+(o.active AND (SELECT true FROM directory.contacts c WHERE c.officer_id = o.officer_id AND c.enabled LIMIT 1) IS NOT NULL)
+"""
+"""The same for a few officers: EXISTS would be answered for the whole country first, and looked up in that."""
+
 _POSTS = f"""
 SELECT p.post_id, p.division_code, p.role, p.tier, p.title_zh, p.title_en, p.position,
-       h.officer_id, h.rank, h.on_duty, coalesce({REACHABLE}, false) AS reachable
+       h.officer_id, h.rank, h.on_duty, coalesce({_REACHABLE_ONE}, false) AS reachable
 FROM directory.posts p
 LEFT JOIN directory.holdings h ON h.post_id = p.post_id AND h.state = 'current'
 LEFT JOIN directory.officers o ON o.officer_id = h.officer_id
@@ -70,7 +75,7 @@ ORDER BY length(p.division_code) DESC, p.division_code, p.position, p.role, p.po
 PLACES = f"""
 SELECT d.code, d.name, d.level, d.parent_code, d.zone,
        p.post_id, p.division_code, p.role, p.tier, p.title_zh, p.title_en, p.position,
-       h.officer_id, h.rank, h.on_duty, coalesce({REACHABLE}, false) AS reachable
+       h.officer_id, h.rank, h.on_duty, coalesce({_REACHABLE_ONE}, false) AS reachable
 FROM directory.divisions d
 LEFT JOIN directory.posts p ON p.division_code = d.code
 LEFT JOIN directory.holdings h ON h.post_id = p.post_id AND h.state = 'current'
@@ -111,10 +116,10 @@ DESKS = f"""
 WITH desks AS (
     SELECT p.post_id, p.division_code, p.position,
            CASE WHEN p.division_code = ANY($2::text[]) THEN 0 WHEN starts_with(p.division_code, $3) THEN 1 ELSE 2 END AS nearness,
-           EXISTS (
-               SELECT 1 FROM directory.holdings h JOIN directory.officers o USING (officer_id)
-               WHERE h.post_id = p.post_id AND h.state = 'current' AND {REACHABLE}
-           ) AS reachable
+           (
+               SELECT true FROM directory.holdings h JOIN directory.officers o USING (officer_id)
+               WHERE h.post_id = p.post_id AND h.state = 'current' AND {_REACHABLE_ONE} LIMIT 1
+           ) IS NOT NULL AS reachable
     FROM directory.posts p
     WHERE p.role = $1
 )
