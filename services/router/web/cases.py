@@ -36,34 +36,6 @@ Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
 Said = Annotated[str, Form(max_length=60)]
 Asked = Annotated[str, Query(max_length=40)]
 
-EVENTS = {
-    "report.received": N_("Report received"),
-    "report.viewed": N_("Report read"),
-    "case.opened": N_("Case opened"),
-    "case.report_attached": N_("A further report joined"),
-    "case.assigned": N_("Told"),
-    "case.acknowledged": N_("Acknowledged"),
-    "acknowledgement.expired": N_("No step followed the acknowledgement"),
-    "case.declined": N_("Declined"),
-    "case.escalated": N_("Escalated"),
-    "case.supervised": N_("Supervising posts told"),
-    "case.placed": N_("Placed"),
-    "case.regraded": N_("Grade changed"),
-    "case.policy_changed": N_("Moved to other rules"),
-    "case.step_done": N_("Step done"),
-    "case.closed": N_("Closed"),
-    "deadline.missed": N_("Deadline missed"),
-    "deadline.reminded": N_("Reminded"),
-    "notification.requested": N_("Message asked for"),
-    "notification.submitted": N_("Message handed to the gateway"),
-    "notification.delivered": N_("Message on the phone"),
-    "notification.failed": N_("Message failed"),
-    "officer.replied": N_("Officer replied"),
-}
-BAD = ("deadline.missed", "acknowledgement.expired", "case.escalated", "case.supervised", "case.declined", "notification.failed")
-GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered")
-DETAILS = ("notification.requested", "notification.submitted")
-"""Shown when somebody asks: what counts is whether the message arrived."""
 BEHIND = (Kind.SUPERVISE, Kind.DEPUTY)
 """What nobody has to keep."""
 FIGURES = {

@@ -15,7 +15,7 @@ EVENTS = {
     "case.report_attached": N_("A further report joined"),
     "case.assigned": N_("Told"),
     "case.acknowledged": N_("Acknowledged"),
-    "case.acknowledgement_stale": N_("No step followed the acknowledgement"),
+    "acknowledgement.expired": N_("No step followed the acknowledgement"),
     "case.declined": N_("Declined"),
     "case.escalated": N_("Escalated"),
     "case.supervised": N_("Supervising posts told"),
@@ -47,7 +47,7 @@ EVENTS = {
 BAD_BESIDE = ("case.transfer_returned", "case.shuttled", "lane.unreached", "lane.declined", "lane.clock_passed")
 BAD = (
     "deadline.missed",
-    "case.acknowledgement_stale",
+    "acknowledgement.expired",
     "case.escalated",
     "case.supervised",
     "case.declined",

@@ -7,6 +7,8 @@ import pytest
 
 from libs.errors import Conflict, Forbidden, Invalid, NotFound
 from libs.events.catalogue import LaneAccepted, LaneClockPassed, LaneClockRecorded, LaneTold, LaneUnreached, NotificationFailed
+from libs.events.catalogue.router import CaseEvent
+from libs.events.envelope import CATALOGUE
 from libs.terms import DeclineReason, Department, LaneResult, Purpose, Situation, Step, Tier
 from services.router.rules import acts, lane_acts
 from services.router.rules.case import Status
@@ -14,6 +16,7 @@ from services.router.rules.lane_values import ACCEPT, LaneMode, LaneState
 from services.router.rules.machine import attach_report, unreachable
 from services.router.rules.policy import Policy
 from services.router.store import columns
+from services.router.web.timeline import EVENTS
 from tests.unit.router.test_properties import check
 from tests.unit.router.town import DISTRICT, FUTIAN, GRADE_I, GRADE_II, GRADE_III, STREET, Story, person, post, report, town
 
@@ -214,3 +217,9 @@ def test_nobody_of_a_department_is_ever_recalled_or_made_the_owner_by_the_climb(
     assert not [line for line in told.departments if "recall" in line]
     gone = Story(report(GRADE_II), replace(town(extra=(STATION, BRANCH)))).until(60 * 24 * 30)
     assert gone.case.owner_post_id not in {STATION.post_id, BRANCH.post_id}
+
+
+def test_the_timeline_has_words_for_every_event_of_a_case_and_for_no_other() -> None:
+    of_cases = {name.removeprefix("tocsin.").removesuffix(".v1") for name, kind in CATALOGUE.items() if issubclass(kind, CaseEvent)}
+    assert of_cases <= set(EVENTS)
+    assert {f"tocsin.{name}.v1" for name in EVENTS} <= set(CATALOGUE)
