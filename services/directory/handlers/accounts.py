@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Self, TypeVar
 from uuid import UUID
 
@@ -42,7 +43,10 @@ class Passwords:
         self._hasher = hasher or argon2.PasswordHasher()
         self._pool = ThreadPoolExecutor(VERIFIERS_MAX, thread_name_prefix="argon2")
         self._waiting = 0
-        self._nobody = self._hasher.hash("nobody has this password")
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
         """What is stored of a password."""
@@ -50,8 +54,7 @@ class Passwords:
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether the password is right; with None as long as for a wrong one, and then False."""
-        stored = password_hash or self._nobody
-        return await self._run(lambda: self._verify(stored, password)) and password_hash is not None
+        return await self._run(lambda: self._verify(password_hash or self._nobody, password)) and password_hash is not None
 
     async def __aenter__(self) -> Self:
         return self
