@@ -163,7 +163,7 @@ def _report(place: str, now: datetime) -> Event[ReportReceived]:
 async def _arm(login: "asyncpg.Connection[Any]", clock: Clock, count: int, gap: timedelta) -> datetime:
     """Lets `count` acknowledge windows end from a moment on, `gap` apart; answers when the first one ends."""
     far = clock.now() + timedelta(hours=1)
-    lead = timedelta(seconds=LEAD_S + count / 10_000)
+    lead = timedelta(seconds=LEAD_S + count / 2_000)
     first = clock.now() + lead
     await login.execute(_DUE, count, first, far, gap, timeout=60)
     if clock.now() >= first:
