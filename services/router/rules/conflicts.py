@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libs.directory.model import Post, Route
 from libs.terms import ConflictReason
+from services.router.rules.policy import TIER_ORDER
 
 
 class Conflict(NamedTuple):
@@ -35,14 +36,35 @@ class Conflict(NamedTuple):
 
 def barred_posts(route: Route, conflicts: Sequence[Conflict]) -> tuple[tuple[Post, Conflict], ...]:
     """The posts of the place that must not hear of the case, each with the first reason."""
-    found = ((post, next((one for one in conflicts if one.hits(post)), None)) for post in route.posts)
-    return tuple((post, conflict) for post, conflict in found if conflict is not None)
+    if not conflicts:
+        return ()
+    named, spared = _named(route, conflicts), _spared(route, conflicts)
+    return tuple((post, conflict) for post, conflict in named if not any(post is one for one in spared))
 
 
 def barred_people(route: Route, conflicts: Sequence[Conflict]) -> frozenset[UUID]:
     """Who must not hear of it: those who were on such posts, and those who are now."""
+    return _people(route, conflicts) - {holder.officer_id for post in _spared(route, conflicts) for holder in post.holders}
+
+
+def _named(route: Route, conflicts: Sequence[Conflict]) -> list[tuple[Post, Conflict]]:
+    found = ((post, next((one for one in conflicts if one.hits(post)), None)) for post in route.posts)
+    return [(post, conflict) for post, conflict in found if conflict is not None]
+
+
+def _people(route: Route, conflicts: Sequence[Conflict]) -> frozenset[UUID]:
     known: Iterable[UUID] = (officer for one in conflicts for officer in one.officers)
-    return frozenset(known) | {holder.officer_id for post, _why in barred_posts(route, conflicts) for holder in post.holders}
+    return frozenset(known) | {holder.officer_id for post, _why in _named(route, conflicts) for holder in post.holders}
+
+
+def _spared(route: Route, conflicts: Sequence[Conflict]) -> tuple[Post, ...]:
+    """The posts that are told although they are named, because nobody else could be."""
+    people = _people(route, conflicts)
+    reachable = [post for post in route.posts if post.reachable]
+    if not people or any(holder.reachable and holder.officer_id not in people for post in reachable for holder in post.holders):
+        return ()
+    highest = max((TIER_ORDER[post.tier] for post in reachable), default=0)
+    return tuple(post for post in reachable if TIER_ORDER[post.tier] == highest)
 
 
 def is_barred(route: Route, conflicts: Sequence[Conflict], post_id: UUID | None, officer_id: UUID | None) -> bool:

@@ -1,7 +1,5 @@
 """Conflicts of interest (回避): a conflicted post is passed over, that is recorded, and nobody on it hears anything."""
 
-from dataclasses import replace
-
 import pytest
 
 from libs.errors import Invalid
@@ -100,16 +98,19 @@ def test_a_further_report_may_name_a_conflict() -> None:
     assert story.case.owner_officer_id != person("Lan")
 
 
-def test_when_everybody_has_one_the_case_still_has_a_post_and_a_deadline() -> None:
-    everybody = tuple(ConflictOfInterest(reason=UNIT, division_code=place) for place in (COMMUNITY, STREET, DISTRICT))
-    story = Story(report(GRADE_II, conflicts=everybody)).until(10_000)
-    assert heard(story) == set()
-    assert any(one.armed for one in story.case.deadlines)
-    back = Story(report(GRADE_II), replace(town(), posts=town().posts)).until(1)
-    back.take(conflict_acts.conflict(back.case, Conflict(UNIT, None, STREET), back.moment))
-    check(back.case)
-
-
 def test_a_conflict_names_a_post() -> None:
     with pytest.raises(Invalid):
         conflict_acts.named(None, "", "", UNIT)
+
+
+def test_where_everybody_is_named_the_highest_hear_of_it_all_the_same() -> None:
+    here = town()
+    everybody = tuple(ConflictOfInterest(reason=UNIT, post_id=one.post_id) for one in here.posts)
+    story = Story(report(GRADE_II, conflicts=everybody), here)
+    assert story.case.owner_officer_id is not None
+    assert story.case.owner_officer_id in heard(story), "a case that nobody hears of is worse than one that the wrong unit hears of"
+    highest = max((one for one in here.posts if one.reachable), key=lambda one: list(Tier).index(one.tier)).tier
+    told = {one.tier for one in story.until(10_000).of(NotificationRequested)}
+    assert told == {highest}
+    assert {one.tier for one in story.of(CasePostSkipped)} & {highest} == set()
+    check(story.case)
