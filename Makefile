@@ -32,7 +32,7 @@ bench: install wrk kafka national ## the figures of DESIGN section 10, as ratios
 	@$(PY) -m benchmarks
 
 faults: install kafka ## 20,000 reports while everything is killed, stopped, restarted and cut off, several times over (half an hour; root for the links)
-	@FAULT_REPORTS=$${FAULT_REPORTS:-20000} $(PY) -m pytest -s -q tests/faults/test_cluster.py
+	@FAULT_REPORTS=$${FAULT_REPORTS:-20000} $(PY) -m pytest -s -q -o faulthandler_timeout=0 tests/faults/test_cluster.py
 
 doctor: install ## checks the promises on the running system
 	@./tocsin doctor

@@ -19,6 +19,7 @@ from services.router.rules.policy_files import load_book, load_calendar
 from tests.unit.router.town import COMMUNITY, T0, person, town
 
 NO_TX: Any = None
+WAIT_MAX_S = 30
 
 
 class ChangingDirectory:
@@ -37,7 +38,7 @@ class ChangingDirectory:
         await self.go_on.wait()
         return seen
 
-    async def route(self, _tx: Any, _code: str) -> Route:
+    async def route(self, _tx: Any, _code: str, _version: int) -> Route:
         away = () if await self._slowly() == 1 else ("Lan",)
         return town(away=away)
 
@@ -48,17 +49,19 @@ class ChangingDirectory:
         return [Contact(officer_id, "sms", f"+8600100000{await self._slowly()}", 1)]
 
 
-async def test_a_route_that_was_read_before_a_change_is_not_remembered_after_it() -> None:
+async def test_a_route_that_was_read_before_a_change_is_not_remembered_after_it(database: Database) -> None:
     """An officer leaves while a route is being read: the next case must not be theirs."""
     directory: Any = ChangingDirectory()
     desk = Desk(directory, load_book(), load_calendar(), FakeClock(T0))
-    reading = asyncio.create_task(desk.route(NO_TX, COMMUNITY))
-    await directory.asked.wait()
-    directory.now = 2
-    await desk.routes(NO_TX, ())  # another request sees the new version meanwhile
-    directory.go_on.set()
-    await reading
-    assert not (await desk.route(NO_TX, COMMUNITY)).posts[0].holders[0].reachable
+    async with asyncio.timeout(WAIT_MAX_S), database.connection() as one, database.connection() as another:
+        reading = asyncio.create_task(desk.route(one, COMMUNITY))
+        await directory.asked.wait()
+        directory.now = 2
+        await another.execute("UPDATE directory.version SET version = version + 1")
+        await desk.routes(another, ())  # another request sees the new version meanwhile
+        directory.go_on.set()
+        await reading
+        assert not (await desk.route(another, COMMUNITY)).posts[0].holders[0].reachable
 
 
 async def test_a_number_that_was_read_before_a_change_is_not_remembered_after_it() -> None:
