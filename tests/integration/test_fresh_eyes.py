@@ -69,7 +69,8 @@ async def test_a_number_that_was_read_before_a_change_is_not_remembered_after_it
     people = People(directory)
     await people.fresh(NO_TX)
     reading = asyncio.create_task(people.recipient(NO_TX, person("Lan")))
-    await directory.asked.wait()
+    async with asyncio.timeout(WAIT_MAX_S):
+        await directory.asked.wait()
     directory.now = 2
     await people.fresh(NO_TX)
     directory.go_on.set()

@@ -14,9 +14,11 @@ from libs.events.catalogue import NotificationDelivered, NotificationFailed, Not
 from libs.log import get_logger
 from services.notifier import store
 from services.notifier.gateways import Gateway, Outgoing
+from services.notifier.gateways.twilio import STOPPED
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.people import People
 from services.notifier.rules.states import (
+    CRITICAL,
     Accepted,
     Attempt,
     AttemptState,
@@ -27,7 +29,6 @@ from services.notifier.rules.states import (
     Observation,
     Unanswered,
     follow,
-    priority_of,
     put_off,
 )
 from services.notifier.rules.texts import Language, Registry, TemplateError, Wording
@@ -36,7 +37,6 @@ from services.notifier.store import Beginning, Subject
 
 VALID_S_MIN = 60
 VALID_S_MAX = 36_000
-STOPPED = 21610
 
 log = get_logger("notifier")
 
@@ -92,7 +92,7 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
     events: list[Event[EventData]] = []
     for subject, notification in taken:
         recipient = await means.people.recipient(tx, subject.officer_id)
-        critical = subject.priority == priority_of(subject.grade, critical=True)
+        critical = subject.priority == CRITICAL
         way = choose(recipient.contacts, means.carriers, notification, means.gates.breakers, now, critical=critical)
         if isinstance(way, Wait):
             moved[subject.notification_id] = put_off(notification, way.contact.contact_id, way.until, now, means.limits)

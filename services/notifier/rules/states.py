@@ -175,9 +175,13 @@ class Followed:
     delivered: bool = False
 
 
+CRITICAL = 0
+"""The priority of what goes before all else."""
+
+
 def priority_of(grade: Grade, *, critical: bool) -> int:
     """The smaller, the sooner: critical ones before all else, then by grade (alarms of grade I never queue behind a storm)."""
-    return 0 if critical else grade.rank
+    return CRITICAL if critical else grade.rank
 
 
 def follow(
