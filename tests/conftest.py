@@ -1,3 +1,4 @@
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,18 @@ def _default_locale_kept() -> Iterator[None]:
 # An application that starts sets the process's default language; the next module and the next test begin with their own.
 default_locale_of_the_module = pytest.fixture(scope="module", autouse=True)(_default_locale_kept)
 default_locale_of_the_test = pytest.fixture(autouse=True)(_default_locale_kept)
+
+EXPORTERS = {"OtelBatchSpanRecordProcessor", "trace-close"}
+
+
+@pytest.fixture(autouse=True)
+def no_exporter_goes_on() -> Iterator[None]:
+    """Waits for the threads that exported spans: one that outlives its test draws random numbers, which Hypothesis refuses."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name in EXPORTERS:
+            thread.join(timeout=60)
+            assert not thread.is_alive(), f"{thread.name} goes on"
 
 
 @pytest.fixture

@@ -47,13 +47,13 @@ class OpenTelemetry:
     def __init__(self, settings: TraceSettings, service: str) -> None:
         # Its own lines come once for each batch that fails; one of ours comes when it begins and one when it ends.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        exporter = OTLPSpanExporter(settings.endpoint, headers=settings.header_pairs, timeout=settings.timeout_s)
+        self._exporter = OTLPSpanExporter(settings.endpoint, headers=settings.header_pairs, timeout=settings.timeout_s)
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(settings.sample_ratio)),
             resource=Resource.create({"service.name": service, "service.namespace": "tocsin"}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(_Bounded(_Counted(exporter), settings))
+        self._provider.add_span_processor(_Bounded(_Counted(self._exporter), settings))
         self._tracer = self._provider.get_tracer("tocsin")
 
     def begin(self, name: str, kind: Kind, parent: str) -> Recorded | None:
@@ -63,7 +63,10 @@ class OpenTelemetry:
         return _Recorded(begun) if begun.is_recording() else _Unsampled(begun)
 
     async def close(self) -> None:
-        """Exports what waits, for `CLOSE_S` at most. The thread is a daemon's: nobody waits for a collector that hangs."""
+        """Exports what waits, for `CLOSE_S` at most; then nothing more is tried.
+
+        The threads are daemons: nobody waits for a collector that hangs.
+        """
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -73,9 +76,11 @@ class OpenTelemetry:
                 loop.call_soon_threadsafe(done.set)
 
         threading.Thread(target=work, name="trace-close", daemon=True).start()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(CLOSE_S):
                 await done.wait()
+        except TimeoutError:
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class _Recorded:
