@@ -7,10 +7,8 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +27,7 @@ from tests.deploy import chart, compose, image, nginx
 from tests.deploy.compose import Container
 from tests.deploy.nginx import Nginx
 from tests.deploy.tools import attempt
+from tests.support.folders import quick_folder
 from tests.support.process import Process, free_port, until
 
 ROOMS = ("directory", "intake", "router", "notifier", "audit")
@@ -196,10 +195,9 @@ class Fleet:
 @asynccontextmanager
 async def fleet(unpacked: Unpacked, plan: Plan, places: Mapping[str, str], ports: Mapping[str, list[int]]) -> AsyncIterator[Fleet]:
     """The door, the virtual phones, and a fleet that is yet to be started."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-fleet-"))
     upstreams = {room: ",".join(f"127.0.0.1:{port}" for port in taken) for room, taken in ports.items()}
     async with AsyncExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = stack.enter_context(quick_folder("tocsin-fleet-"))
         door = await stack.enter_async_context(nginx.running(upstreams, site=plan.site, command=plan.nginx_command))
         phones = free_port()
         made = Fleet(folder, unpacked, plan, {**places, **CHEAP_PASSWORDS}, door, f"http://127.0.0.1:{phones}")

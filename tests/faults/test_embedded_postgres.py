@@ -1,11 +1,9 @@
 """The embedded server comes up whatever was left behind, is shared by all who use it, and is stopped by the last of them."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from libs.clock.patience import wait_until
 from libs.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from tests.support.folders import quick_folder
 from tests.support.process import ROOT
 
 USE_AND_LEAVE = """
@@ -26,12 +25,11 @@ server.stop()
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-postgres-"))
-    data_dir = folder / "postgres"
-    yield data_dir
-    if (pid := postmaster(data_dir)) is not None:
-        os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
+    with quick_folder("tocsin-postgres-") as folder:
+        data_dir = folder / "postgres"
+        yield data_dir
+        if (pid := postmaster(data_dir)) is not None:
+            os.kill(pid, signal.SIGKILL)
 
 
 def postmaster(data_dir: Path) -> int | None:

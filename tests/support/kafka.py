@@ -2,8 +2,6 @@
 
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 
 from deploy.kafka import Cluster, KafkaServerError, install, lacking
 from libs.events.kafka.settings import KafkaSettings
+from tests.support.folders import quick_folder
 from tests.support.process import free_port
 
 LIB = Path(__file__).resolve().parents[2] / "var/kafka/lib"
@@ -34,14 +33,13 @@ def kafka_or_skip() -> None:
 def kafka_servers() -> Iterator[str]:
     """The address of a one-node cluster."""
     kafka_or_skip()
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
-    cluster = Cluster.under(folder, 1, lib=LIB, ports=(free_port(), free_port()))
-    try:
-        cluster.start()
-        yield cluster.bootstrap_servers
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with quick_folder("tocsin-kafka-") as folder:
+        cluster = Cluster.under(folder, 1, lib=LIB, ports=(free_port(), free_port()))
+        try:
+            cluster.start()
+            yield cluster.bootstrap_servers
+        finally:
+            cluster.stop()
 
 
 @pytest.fixture

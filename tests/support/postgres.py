@@ -2,11 +2,8 @@
 
 import asyncio
 import itertools
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from libs.db import Database
 from libs.db.embedded import EmbeddedPostgres, ensure_database
 from libs.db.migrations import migrate
+from tests.support.folders import quick_folder
 
 TEMPLATE = "tocsin_template"
 DEMO_TEMPLATE = "tocsin_demo_template"
@@ -23,13 +21,12 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The maintenance database of a throwaway server."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
-    server = EmbeddedPostgres(folder / "postgres", throwaway=True)
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with quick_folder("tocsin-test-") as folder:
+        server = EmbeddedPostgres(folder / "postgres", throwaway=True)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,10 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ import aiohttp
 import asyncpg
 
 from deploy.sandbox import SandboxConfig, create_app
+from tests.support.folders import quick_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 120
@@ -209,7 +208,13 @@ async def running_system(*, sandbox_beside: bool = True, environment: Mapping[st
     """The system, ready, with the Futian demo data; `sandbox_beside`: with the sandbox in a process of its own, else inside."""
     given = environment or {}
     # Not under pytest's folders: those are closed to the user that PostgreSQL runs as when root runs the tests.
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-system-"))
+    with quick_folder("tocsin-system-") as folder:
+        async with _running_in(folder, given, sandbox_beside=sandbox_beside) as system:
+            yield system
+
+
+@asynccontextmanager
+async def _running_in(folder: Path, given: Mapping[str, str], *, sandbox_beside: bool) -> AsyncIterator[System]:
     port, sandbox_port = free_port(), free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "PORT"))},
@@ -242,7 +247,6 @@ async def running_system(*, sandbox_beside: bool = True, environment: Mapping[st
         yield system
     finally:
         await system.end_everything()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sandbox(port: int, inbound_url: str, host: str = "127.0.0.1") -> None:

@@ -28,6 +28,7 @@ from libs.service import Context
 from libs.settings import CommonSettings
 from tests.faults.cluster.database import Server
 from tests.faults.cluster.network import Network, Place, network
+from tests.support.folders import make_folder
 from tests.support.kafka import LIB
 from tests.support.process import ACCOUNT, NUMBER, ROOT, TOKEN, Process, free_port, until
 
@@ -187,7 +188,8 @@ class ClusterSystem:
 @asynccontextmanager
 async def running_cluster() -> AsyncIterator[ClusterSystem]:
     """The system, ready, with the Futian demo data."""
-    folder = Path(tempfile.mkdtemp(prefix="tocsin-cluster-"))
+    # A long run writes gigabytes, and is the one that shall meet a real disk.
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-cluster-")) if "FAULT_REPORTS" in os.environ else make_folder("tocsin-cluster-")
     folder.chmod(0o755)  # PostgreSQL runs as another user where root runs the tests
     with network() as net:
         system = _planned(folder, net)
