@@ -86,7 +86,7 @@ class Sender:
                 free = self._at_once_max - len(self._calls)
                 if self._more and free > 0:
                     worked += await self._launch(free)
-                elif not self._seen:
+                elif self._calls and not self._seen:
                     await self._wait()
         except asyncio.CancelledError:
             await self._finish()

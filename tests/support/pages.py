@@ -63,8 +63,10 @@ _TARGETS = """smallest => [...document.querySelectorAll('input:not([type=hidden]
 
 _CONTRAST = """least => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
-  const numbers = css => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1)
+  const known = new Map()
+  const painted = css => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1)
     const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255] }
+  const numbers = css => known.get(css) || known.set(css, painted(css)).get(css)
   const over = (top, under) => [0, 1, 2].map(i => top[i] * top[3] + under[i] * (1 - top[3])).concat(1)
   const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     return .2126 * r + .7152 * g + .0722 * b }
