@@ -5,7 +5,7 @@ export PORT ?= 8000
 # The tests start some hundred processes: none of them shall compile again what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo-day test check format bench doctor lock install browser kafka deploy-tools national wrk clean
+.PHONY: help run demo-day test pictures openapi check format bench doctor lock install browser kafka deploy-tools national wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,12 @@ demo-day: install ## plays a whole day of reports and officers in about ten minu
 
 test: install browser kafka deploy-tools check ## checks and all tests
 	@$(PY) -m pytest -n $${TEST_PROCESSES:-2} --dist loadgroup
+
+pictures: install browser ## every page as a picture, on a desk and on a phone, in both languages, into var/screenshots
+	@TOCSIN_PICTURES=1 $(PY) -m pytest -q tests/e2e/test_pages.py tests/e2e/test_pages_flows.py tests/e2e/test_own_grades.py
+
+openapi: install ## asks every operation of the API far more questions than `make test` does, right and wrong ones
+	@OPENAPI_EXAMPLES=$${OPENAPI_EXAMPLES:-100} $(PY) -m pytest -q -o faulthandler_timeout=0 tests/integration/test_openapi.py
 
 check: install ## lint, format, types, the rules of the house
 	@.venv/bin/ruff check .

@@ -1,4 +1,4 @@
-"""A real headless Chromium, driven by tests; pictures of pages go to var/screenshots."""
+"""A real headless Chromium, driven by tests; `make pictures` keeps what it sees in var/screenshots."""
 
 import os
 import shutil
@@ -99,7 +99,9 @@ async def visiting(
 
 
 async def picture(page: Page, name: str) -> None:
-    """Keeps a picture of the page, from its top, for people to look at."""
+    """Keeps a picture of the page, from its top, for people to look at, when they ask for pictures (`make pictures`)."""
+    if not os.environ.get("TOCSIN_PICTURES"):
+        return
     PICTURES.mkdir(parents=True, exist_ok=True)
     await page.evaluate("scrollTo(0, 0)")
     size = await page.evaluate("({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})")
