@@ -54,7 +54,7 @@ install:
 	@test -x $(PY) || python3 -m venv .venv
 	@$(PY) -c 'import sys; sys.exit("Tocsin needs Python 3.11 or newer; this is " + sys.version) if sys.version_info < (3, 11) else None'
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt
+	@$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes --no-build-isolation requirements/dev.txt
 	@touch $@
 
 browser: ## a browser and Chinese fonts for the page tests (Debian packages, where we are root)
@@ -94,7 +94,7 @@ wrk: ## the load generator of the benchmarks (a Debian package, where we are roo
 	  else echo "!! No wrk here: B1 and B2 will not be measured. Install the package wrk."; fi; fi
 
 lock: ## pins every package with its hashes, without addresses
-	@for name in bootstrap runtime dev; do (cd requirements && ../.venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+	@for name in bootstrap build runtime dev; do (cd requirements && ../.venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
 	  --no-header --universal --python-version 3.11 $$name.in -o $$name.txt); done
 
 clean: ## removes what was installed and built; data under var/ stays

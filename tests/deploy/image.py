@@ -107,13 +107,19 @@ def lay_out(folder: Path) -> Path:
     return place
 
 
+WITHOUT_WHEEL = "alibabacloud-tea"
+"""The only package that is built; its source has a hash as well, and so has what builds it."""
+
+
 def packages(folder: Path) -> Path:
     """A virtual environment with what the image has, and nothing of what tests have; answers its Python."""
     uv = (sys.executable, "-m", "uv", "--quiet")
     run(*uv, "venv", "--python", sys.executable, str(folder))
     python = folder / "bin/python"
-    options = ("--python", str(python), "--require-hashes", "--only-binary", ":all:", "--compile-bytecode")
-    run(*uv, "pip", "sync", *options, str(ROOT / "requirements/runtime.txt"))
+    options = ("--python", str(python), "--require-hashes", "--only-binary", ":all:")
+    run(*uv, "pip", "install", *options, "-r", str(ROOT / "requirements/build.txt"))
+    one = ("--no-binary", WITHOUT_WHEEL, "--no-build-isolation")
+    run(*uv, "pip", "sync", *options, *one, "--compile-bytecode", str(ROOT / "requirements/runtime.txt"))
     return python
 
 
