@@ -12,7 +12,7 @@ from libs.clock import Clock
 from libs.db import TRANSIENT, Database
 from libs.db.microbatch import MicroBatch
 from libs.directory.permissions import Principal
-from libs.errors import Forbidden, Invalid, NotFound, TooLarge, Unsupported
+from libs.errors import NotFound
 from libs.i18n import gettext as _
 from libs.log import get_logger
 from libs.terms import Purpose, Tier
@@ -20,14 +20,14 @@ from libs.web import identity
 from libs.web.express import ExpressRoute
 from libs.web.pagination import PAGE_SIZE, Cursor, Limit, Page, decode, split
 from libs.web.problems import responses
+from services.notifier.api.forms import error_code, form_body, required, signed_form, uuid_of
 from services.notifier.gateways.twilio import NAME, seen_in_callback
-from services.notifier.gateways.twilio_webhooks import BODY_BYTES_MAX, Form, is_signed, read_form, twiml
+from services.notifier.gateways.twilio_webhooks import twiml
 from services.notifier.handlers.listing import Listed, of_case
 from services.notifier.handlers.replying import Inbound, hear
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.states import AttemptState, NotificationState, Observation
 
-FORM = "application/x-www-form-urlencoded"
 STATUS_PATH = "/v1/twilio/status"
 INBOUND_PATH = "/v1/twilio/inbound"
 HEAR_TRIES_MAX = 3
@@ -100,12 +100,12 @@ def router(database: Database, clock: Clock, means: Means, *, tokens: tuple[str,
         INBOUND_PATH,
         response_class=Response,
         responses={200: {"description": "TwiML", "content": {"text/xml": {}}}, **responses(403, 413, 415, 422)},
-        openapi_extra=_form_body("MessageSid", "From", "Body"),
+        openapi_extra=form_body("MessageSid", "From", "Body"),
     )
     async def twilio_inbound(request: Request) -> Response:
         """An officer has answered by SMS: "1" accepts, "2" declines, with the code when several cases wait."""
-        form = await _signed_form(request, f"{public_base_url}{INBOUND_PATH}", tokens)
-        inbound = Inbound(_required(form, "MessageSid"), NAME, _required(form, "From"), form.get("Body", ""))
+        form = await signed_form(request, f"{public_base_url}{INBOUND_PATH}", tokens)
+        inbound = Inbound(required(form, "MessageSid"), NAME, required(form, "From"), form.get("Body", ""))
         for tries_left in reversed(range(HEAR_TRIES_MAX)):
             try:
                 async with database.transaction() as tx:
@@ -128,14 +128,14 @@ def status_webhook(recorded: Callbacks, *, tokens: tuple[str, ...], public_base_
         f"{STATUS_PATH}/{{attempt_id}}",
         status_code=status.HTTP_204_NO_CONTENT,
         responses=responses(403, 404, 413, 415, 422, 503),
-        openapi_extra=_form_body("MessageSid", "MessageStatus", path=("attempt_id",)),
+        openapi_extra=form_body("MessageSid", "MessageStatus", path=("attempt_id",)),
     )
     async def twilio_status(request: Request) -> Response:
         """Twilio says how an SMS is. Told twice, late or out of order, it changes nothing."""
         attempt_id: str = request.path_params["attempt_id"]
-        form = await _signed_form(request, f"{public_base_url}{STATUS_PATH}/{attempt_id}", tokens)
-        seen = seen_in_callback(_required(form, "MessageSid"), _required(form, "MessageStatus"), _error_code(form))
-        known = _uuid(attempt_id)
+        form = await signed_form(request, f"{public_base_url}{STATUS_PATH}/{attempt_id}", tokens)
+        seen = seen_in_callback(required(form, "MessageSid"), required(form, "MessageStatus"), error_code(form))
+        known = uuid_of(attempt_id)
         if known is None or not await _record(recorded, known, seen):
             raise NotFound("unknown_attempt", _("There is no such attempt."))
         return Response(status_code=status.HTTP_204_NO_CONTENT)
@@ -145,40 +145,6 @@ def status_webhook(recorded: Callbacks, *, tokens: tuple[str, ...], public_base_
 
 async def _record(recorded: Callbacks, attempt_id: UUID, seen: Observation | None) -> bool:
     return True if seen is None else await recorded.submit((attempt_id, seen))
-
-
-async def _signed_form(request: Request, url: str, tokens: tuple[str, ...]) -> Form:
-    """The form that was posted, once it is certain that Twilio signed it for this address."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise Unsupported("unsupported_content_type", _("Send a form, with Content-Type: application/x-www-form-urlencoded."))
-    body = await request.body()
-    if len(body) > BODY_BYTES_MAX:
-        raise TooLarge("too_large", _("The request is larger than what we accept."))
-    form = read_form(body)
-    query = request.scope.get("query_string", b"").decode("latin-1")
-    signed = f"{url}?{query}" if query else url
-    if form is None or not is_signed(tokens, signed, form, request.headers.get("x-twilio-signature", "")):
-        raise Forbidden("bad_signature", _("This request does not carry the provider's signature."))
-    return form
-
-
-def _required(form: Form, field: str) -> str:
-    value = form.get(field, "")
-    if not value or len(value) > 64:
-        raise Invalid("missing", _("This field is required."), field=field)
-    return value
-
-
-def _error_code(form: Form) -> int | None:
-    text = form.get("ErrorCode", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _out(listed: Listed) -> NotificationOut:
@@ -209,11 +175,3 @@ def _out(listed: Listed) -> NotificationOut:
             for attempt in listed.attempts
         ],
     )
-
-
-def _form_body(*fields: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
-    """How a webhook's body looks, for the OpenAPI document: it is read by hand, since its very bytes are signed."""
-    schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}, "required": list(fields)}
-    signature = {"name": "X-Twilio-Signature", "in": "header", "schema": {"type": "string"}, "description": "Proof of origin"}
-    told = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
-    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}, "parameters": [*told, signature]}
