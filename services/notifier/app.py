@@ -73,7 +73,7 @@ async def build(context: Context) -> Service:
 def load_registry(path: Path = TEMPLATES) -> texts.Registry:
     """The registered SMS texts, checked; raises BadSetup with file and reason."""
     try:
-        return texts.load(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return texts.load(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
     except (OSError, yaml.YAMLError, texts.TemplateError) as error:
         raise BadSetup(f"{path.name}: {error}") from error
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import jinja2
 import pytest
+import pytest_asyncio
 import uvicorn
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -14,10 +15,10 @@ from playwright.async_api import expect
 
 from libs import i18n
 from libs.web import templates
-from tests.support.browser import fits, visiting
+from tests.support.browser import chromium, fits, visiting
 from tests.unit.web.app import NOW, make_app
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("script"), pytest.mark.asyncio(loop_scope="module")]
 
 PAGE = """{% extends "base.html" %}{% import "ui.html" as ui with context %}
 {% block title %}Parts{% endblock %}
@@ -31,6 +32,13 @@ PAGE = """{% extends "base.html" %}{% import "ui.html" as ui with context %}
 <button id="jump" data-key="j" type="button">Jump</button>
 <p id="code">ABCD</p>
 {% endblock %}"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser():
+    """One browser for all: each test visits with a context of its own."""
+    async with chromium() as started:
+        yield started
 
 
 @asynccontextmanager
