@@ -247,8 +247,8 @@ def _book() -> Any:
 
 
 def _reply(text: str) -> Any:
-    from libs.terms import Step, Tier
-    from services.router.rules.simulate import Reply
+    from libs.terms import Tier
+    from services.router.rules.simulate import ACTS, Reply
 
     minute, _colon, rest = text.partition(":")
     act, _colon, tier = rest.partition(":")
@@ -257,8 +257,8 @@ def _reply(text: str) -> Any:
     except ValueError:
         detail = _("%(text)s does not begin with a number of minutes, as 12:acknowledge:street does", text=text)
         raise SettingsError("--answer: " + detail) from None
-    if act not in {"acknowledge", "decline"}:
-        _one_of(Step, act, "--answer")  # who mistypes reads what there is
+    if act not in ACTS:  # who mistypes reads what there is
+        raise SettingsError("--answer: " + _("%(name)s is not one of %(known)s", name=act, known=", ".join(ACTS)))
     return Reply.of(after, act, _one_of(Tier, tier, "--answer") if tier else None)
 
 

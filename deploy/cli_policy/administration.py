@@ -63,6 +63,9 @@ def bind(
         told = _("%(changed)s of %(reports)s reports would be treated differently.", changed=changed, reports=reports)
         where = division or _("everywhere")
         print(f"{found.present.stamp} → {found.policy.stamp}  {where}  {told}")
+        if found.past.since and found.past.until:
+            past = _("%(changed)s of the last %(reports)s reports from there", changed=found.past.changed, reports=found.past.reports)
+            print(f"  {past}, {found.past.since:%Y-%m-%d} – {found.past.until:%Y-%m-%d}")
         for place, one in found.inside:
             print("  " + _("%(place)s keeps %(policy)s", place=place, policy=one.stamp))
         if not yes:

@@ -160,6 +160,22 @@ class TransferReason(StrEnum):
     OTHER = "other"
 
 
+class PlacementNeed(StrEnum):
+    """Why a child has to live elsewhere for now (ADVL art 15; UMPL arts 92-93)."""
+
+    NO_CARE = "no_care"
+    GUARDIAN_IS_DANGER = "guardian_is_danger"
+
+
+class Household(StrEnum):
+    """Where the child's household is registered (户籍): it decides who is asked for a placement (SEED_X X12)."""
+
+    LOCAL = "local"
+    ELSEWHERE = "elsewhere"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
 class ConflictReason(StrEnum):
     """Why a post must not deal with a case (回避; rules.yaml skip_if_conflict)."""
 

@@ -1,9 +1,9 @@
-"""What the terms of departments, transfers and conflicts of interest are called; `labels` puts them with the others."""
+"""What the terms of departments, transfers, placements and conflicts of interest are called; `labels` puts them with the others."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from libs.terms import ConflictReason, Department, LaneResult, TransferReason
+from libs.terms import ConflictReason, Department, Household, LaneResult, PlacementNeed, TransferReason
 from libs.terms.label import Label
 
 DEPARTMENTS: Final[Mapping[str, Label]] = {
@@ -36,6 +36,16 @@ TRANSFER_REASONS: Final[Mapping[str, Label]] = {
     TransferReason.HOUSEHOLD_THERE: Label("户籍在该地", "The household is registered there"),
     TransferReason.FAMILY_THERE: Label("监护人或亲属在该地", "The family is there"),
     TransferReason.OTHER: Label("其他", "Other"),
+}
+PLACEMENT_NEEDS: Final[Mapping[str, Label]] = {
+    PlacementNeed.NO_CARE: Label("无人照料", "Nobody cares for the child"),
+    PlacementNeed.GUARDIAN_IS_DANGER: Label("监护人构成危险", "The guardian is the danger"),
+}
+HOUSEHOLDS: Final[Mapping[str, Label]] = {
+    Household.LOCAL: Label("本地户籍", "Registered here"),
+    Household.ELSEWHERE: Label("外地户籍", "Registered elsewhere"),
+    Household.NONE: Label("无户籍", "Not registered anywhere"),
+    Household.UNKNOWN: Label("户籍不明", "Registration unknown"),
 }
 CONFLICT_REASONS: Final[Mapping[str, Label]] = {
     ConflictReason.SUSPECT_HOLDS: Label("涉嫌人员任此岗位", "The suspected person is on it"),

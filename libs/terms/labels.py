@@ -15,7 +15,9 @@ from libs.terms import (
     DeclineReason,
     Department,
     Grade,
+    Household,
     LaneResult,
+    PlacementNeed,
     Purpose,
     Situation,
     Step,
@@ -209,6 +211,8 @@ _TERMS: Final[Mapping[type[StrEnum], Mapping[str, Label]]] = {
     Department: beside.DEPARTMENTS,
     LaneResult: beside.LANE_RESULTS,
     TransferReason: beside.TRANSFER_REASONS,
+    PlacementNeed: beside.PLACEMENT_NEEDS,
+    Household: beside.HOUSEHOLDS,
     ConflictReason: beside.CONFLICT_REASONS,
 }
 
@@ -227,6 +231,8 @@ _ENUMS: Final[Mapping[str, Mapping[str, Label]]] = {
     "department": _TERMS[Department],
     "lane_result": _TERMS[LaneResult],
     "transfer_reason": _TERMS[TransferReason],
+    "placement_need": _TERMS[PlacementNeed],
+    "household": _TERMS[Household],
     "conflict_reason": _TERMS[ConflictReason],
 }
 

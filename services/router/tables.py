@@ -104,6 +104,7 @@ class CaseRow(RouterTable, table=True):
     lanes: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
     handover: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
     conflicts: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
+    placement: Any = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")))
 
 
 class MonthlyReportRow(RouterTable, table=True):
@@ -120,7 +121,10 @@ class MonthlyReportRow(RouterTable, table=True):
 
 
 class CaseReportRow(RouterTable, table=True):
-    """Which case a report belongs to: exactly one (promise 1)."""
+    """Which case a report belongs to: exactly one (promise 1).
+
+    `facts` is the event that told of it, by codes: other rules are tried on it. Unknown of reports before there was this column.
+    """
 
     __tablename__ = "case_reports"
     __table_args__ = (Index("case_reports_case", "case_id"),)
@@ -128,6 +132,8 @@ class CaseReportRow(RouterTable, table=True):
     report_id: UUID = Field(primary_key=True)
     case_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     attached_at: datetime = _time()
+    division_code: str | None = Field(default=None, sa_column=Column(String(15, collation="C")))
+    facts: Any = Field(default=None, sa_column=Column(JSONB))
 
 
 class DeadlineRow(RouterTable, table=True):

@@ -114,3 +114,51 @@ async def test_a_conflict_of_interest_is_passed_over_from_the_report_on_and_by_h
     assert kinds.count("tocsin.case.post_skipped.v1") >= 1
     nobody = await world.act(case, "conflicts", answer.json()["owner"]["officer_id"], reason="other")
     assert problem(nobody) == (422, "/problems/required", ["post_id"])
+
+
+OWN = """extends: futian_2022
+id: placing
+version: 1
+title: {zh: 安置试点, en: Placement pilot}
+placement:
+  branches:
+    elsewhere: {name: {zh: 联系流出地政府安置, en: Ask the place of origin}, origin: true, src: SEED_X X12}
+  options:
+    grandparents: {zh: 祖父母照料, en: Grandparents}
+"""
+
+
+async def test_a_child_is_placed_by_where_its_household_is_registered(world: World) -> None:
+    english = {**world.bearer, "Accept-Language": "en"}
+    added = await world.http.post("/v1/policies", headers=english, json={"text": OWN})
+    assert added.status_code == 201, added.text
+    plan = {"policy": "placing@1", "division_code": "440304", "since": "2026-11-23", "instead_of": "futian_2022@1", "reason": "a pilot"}
+    assert (await world.http.post("/v1/policies/bindings", headers=english, json=plan)).status_code == 201
+    case = await opened(world)
+    owner = case["owner"]["officer_id"]
+    await world.act(case, "acknowledge", owner)
+    assert case["placement"] is None
+    early = await world.act(case, "placement/made", owner, option="grandparents")
+    assert problem(early)[:2] == (409, "/problems/no_placement")
+    here = await world.act(case, "placement", owner, reason="no_care", household="none", division_code=NEXT_DOOR)
+    assert problem(here) == (422, "/problems/not_elsewhere", ["division_code"])
+    nowhere = await world.act(case, "placement", owner, reason="no_care", household="elsewhere", division_code="990101")
+    assert problem(nowhere)[0] == 422
+    asked = (await world.act(case, "placement", owner, reason="guardian_is_danger", household="elsewhere", division_code=NEXT_DOOR)).json()
+    there = await officer_of(world, "community_officer", NEXT_DOOR)
+    assert (asked["handover"]["pending"]["officer_id"], asked["handover"]["pending"]["reason"]) == (there, "household_there")
+    assert asked["placement"]["household"] == "elsewhere"
+    assert (await world.act(case, "transfer/refuse", there)).status_code == 200
+    after = await world.case_of(case)
+    assert (lane(after, "civil")["state"], lane(after, "civil")["mode"]) == ("unreached", "act")  # nobody of civil affairs in Futian's demo
+    wrong = await world.act(case, "placement/made", owner, option="moon")
+    assert problem(wrong) == (422, "/problems/unknown_option", ["option"])
+    made = (await world.act(case, "placement/made", owner, option="grandparents")).json()["placement"]
+    assert (made["option"], made["made_at"] is not None) == ("grandparents", True)
+    await world.settle()
+    kinds = [one["event_type"].removeprefix("tocsin.").removesuffix(".v1") for one in await world.events(case)]
+    assert [kind for kind in kinds if kind.startswith("placement.")] == ["placement.requested", "placement.made"]
+    async with session(world, "operator") as browser:
+        page = (await browser.get(f"/cases/{case['case_id']}", headers={"Accept": "text/html"})).text
+    assert "联系流出地政府安置" in page
+    assert "祖父母照料" in page

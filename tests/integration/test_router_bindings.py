@@ -75,6 +75,16 @@ async def test_what_is_bound_holds_for_new_reports_in_every_replica_and_running_
     foretold = answer.json()
     assert (foretold["instead_of"], foretold["example"][:9], foretold["comparison"]["reports"] > 100) == ("futian_2022@1", STREET, True)
     assert foretold["comparison"]["counts"]["due:on_site"] > 0
+    await opened(world, children=[{"current_location": {"division_code": "440304002"}}])  # from elsewhere: no past report of this street
+    past = foretold["past"]
+    assert (past["reports"], past["changed"], past["since"], past["until"]) == (1, 1, before["received_at"], before["received_at"])
+    assert past["counts"]["due:on_site"] == 1
+    wide = (await ask(world, "POST", "/forecast", **{**plan, "division_code": DISTRICT})).json()["past"]
+    assert (wide["reports"], wide["changed"]) == (2, 2)
+    async with session(world, "admin") as browser:
+        page = await browser.get(f"/policies/bind?policy=nanyuan@1&division={STREET}&since={TODAY}", headers={"Accept": "text/html"})
+    assert "用该地最近的报告比较" in page.text
+    assert "最多取最近100件" in page.text
 
     blind = await ask(world, "POST", "/bindings", **plan, instead_of="national@1", reason="decision of the street")
     assert problem(blind) == (409, "/problems/not_compared", ["instead_of"])

@@ -20,13 +20,13 @@ from libs.directory.roles import DISPATCH_DESK
 from libs.errors import Invalid
 from libs.events import new_event
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
-from libs.terms import Answer, Channel, Danger, DeclineReason, Grade, Situation, Step
-from services.router.handlers import acting, hearing, sweep
+from libs.terms import Answer, Channel, Danger, DeclineReason, Grade, Household, PlacementNeed, Situation, Step
+from services.router.handlers import acting, hearing, placement, sweep
 from services.router.handlers.acting import Actor
 from services.router.handlers.desk import Desk
 from services.router.rules.book import PolicyBook
 from services.router.rules.policy import Binding, FanOut, Policy, Recipients, When
-from services.router.rules.simulate import Line, Reply, assumed_route, simulate
+from services.router.rules.simulate import PLACEMENT, Line, Reply, assumed_route, simulate
 from tests.integration.router_town import desk, people
 from tests.support.presets import BOOK
 from tests.unit.router.town import CALENDAR, T0
@@ -107,8 +107,8 @@ def make(number: int) -> Run:
     replies: list[Reply] = []
     foretold = simulate(report, route, policy, CALENDAR)
     for _ in range(chance.randrange(5)):
-        act = chance.choice(["acknowledge", "acknowledge", "decline", "decline", Step.ON_SITE, Step.ASSESSMENT])
-        wanted = [*replies, Reply(5 * chance.randrange(200) + 2.5, act, chance.choice([None, *policy.tiers]))]  # type: ignore[arg-type]
+        act = chance.choice(["acknowledge", "acknowledge", "decline", "decline", Step.ON_SITE, Step.ASSESSMENT, *Household])
+        wanted = [*replies, Reply(5 * chance.randrange(200) + 2.5, act, chance.choice([None, *policy.tiers]))]
         try:
             foretold, replies = simulate(report, route, policy, CALENDAR, replies=wanted), wanted
         except Invalid:
@@ -194,6 +194,9 @@ async def answer(office: Desk, tx: Tx, run: Run, line: Line) -> None:
         await acting.acknowledge(office, tx, who, run.case_id)
     elif line.answer == "decline":
         await acting.decline(office, tx, who, run.case_id, DeclineReason.OTHER)
+    elif line.answer.startswith(PLACEMENT):
+        household = Household(line.answer.removeprefix(PLACEMENT))
+        await placement.need(office, tx, who, run.case_id, PlacementNeed.NO_CARE, household=household)
     else:
         await acting.step_done(office, tx, who, run.case_id, Step(line.answer), done_at=None, child_sighted=True)
 

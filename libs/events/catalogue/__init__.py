@@ -37,6 +37,8 @@ from libs.events.catalogue.router import (
     LaneUnreached,
     MonthlyReportDue,
     NotificationRequested,
+    PlacementMade,
+    PlacementRequested,
 )
 from libs.events.catalogue.router_policies import CasePolicyChanged, PolicyAdded, PolicyBound, PolicyMoveOrdered, PolicyUnbound
 
@@ -75,6 +77,8 @@ __all__ = [
     "NotificationRequested",
     "NotificationSubmitted",
     "OfficerReplied",
+    "PlacementMade",
+    "PlacementRequested",
     "PolicyAdded",
     "PolicyBound",
     "PolicyMoveOrdered",

@@ -11,7 +11,9 @@ from libs.terms import (
     DeclineReason,
     Department,
     Grade,
+    Household,
     LaneResult,
+    PlacementNeed,
     Purpose,
     Step,
     Tier,
@@ -290,6 +292,21 @@ class LaneClockPassed(LaneEvent):
     due_at: datetime
     fired_at: datetime
     late_s: float
+
+
+@event("router", "placement.requested")
+class PlacementRequested(CaseEvent):
+    """Somebody recorded that the child has to live elsewhere for now; who is asked for it, the events that follow say."""
+
+    reason: PlacementNeed
+    household: Household
+
+
+@event("router", "placement.made")
+class PlacementMade(CaseEvent):
+    """The child was placed; `option` is a code of the case's policy."""
+
+    option: str
 
 
 @event("router", "monthly.reminded")

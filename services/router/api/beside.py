@@ -9,8 +9,19 @@ from libs.db import Database, Tx
 from libs.terms import Department
 from libs.web.problems import responses
 from services.router.api.acts import CaseId, Doer
-from services.router.api.models import CaseOut, ConflictIn, DeclineIn, LaneClockIn, LaneDoneIn, LaneIn, TransferIn, case_out
-from services.router.handlers import acting, beside, handover, views
+from services.router.api.models import (
+    CaseOut,
+    ConflictIn,
+    DeclineIn,
+    LaneClockIn,
+    LaneDoneIn,
+    LaneIn,
+    PlacementIn,
+    PlacementMadeIn,
+    TransferIn,
+    case_out,
+)
+from services.router.handlers import acting, beside, handover, placement, views
 from services.router.handlers.desk import Desk
 from services.router.rules import conflict_acts
 from services.router.rules.case import CaseState
@@ -34,6 +45,8 @@ class Beside:
         made.post("/transfer")(self.transfer)
         made.post("/transfer/accept")(self.accept_transfer)
         made.post("/transfer/refuse")(self.refuse_transfer)
+        made.post("/placement")(self.placement)
+        made.post("/placement/made")(self.placed)
         made.post("/conflicts")(self.conflict)
         return made
 
@@ -51,6 +64,19 @@ class Beside:
         """The receiving side does not take the case: it goes up to whoever answers for both places."""
         actor = acting.actor_of(who, _officer(body))
         return await self._answered(lambda tx: handover.refuse(self._desk, tx, actor, case_id))
+
+    async def placement(self, who: Doer, case_id: CaseId, body: PlacementIn) -> CaseOut:
+        """A child has nobody, or its guardian is the danger: whoever the policy names is asked to place it. The owner stays."""
+        actor = acting.actor_of(who, body.on_behalf_of)
+        origin = body.division_code or ""
+        return await self._answered(
+            lambda tx: placement.need(self._desk, tx, actor, case_id, body.reason, household=body.household, origin=origin)
+        )
+
+    async def placed(self, who: Doer, case_id: CaseId, body: PlacementMadeIn) -> CaseOut:
+        """The child was placed, by an option of the case's policy; recorded again when it changes."""
+        actor = acting.actor_of(who, body.on_behalf_of)
+        return await self._answered(lambda tx: placement.made(self._desk, tx, actor, case_id, body.option))
 
     async def conflict(self, who: Doer, case_id: CaseId, body: ConflictIn) -> CaseOut:
         """A post has a conflict of interest: it is passed over from now on; a case that rests on it climbs at once."""

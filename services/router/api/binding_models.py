@@ -12,6 +12,7 @@ from services.router.api.models import PolicyRef
 from services.router.api.policy_models import ComparisonOut, comparison_out
 from services.router.handlers.bindings import REASON_MAX, Forecast, Plan
 from services.router.handlers.moving import Preview
+from services.router.rules.compare import tally
 from services.router.rules.policy_files import POLICY_FILE_BYTES_MAX
 
 Anywhere = Annotated[str, Field(pattern=r"^([0-9]{2,15})?$", examples=["440304", ""], description='"" is everywhere')]
@@ -57,6 +58,16 @@ class OwnRulesOut(BaseModel):
     policy: PolicyRef
 
 
+class PastOut(BaseModel):
+    """What the policy would have done differently with the latest reports from there, with the people of today."""
+
+    reports: int = Field(description="how many were looked at")
+    changed: int
+    since: datetime | None = Field(description="when the first of them came in")
+    until: datetime | None
+    counts: dict[str, int] = Field(description="for how many reports each thing would change")
+
+
 class ForecastOut(BaseModel):
     """What a binding would do."""
 
@@ -64,6 +75,7 @@ class ForecastOut(BaseModel):
     example: str = Field(description="the place whose people the comparison was made with")
     keep_their_own: list[OwnRulesOut] = Field(description="places within it whose nearer policy goes on being in force")
     comparison: ComparisonOut
+    past: PastOut
 
 
 class BindingOut(BaseModel):
@@ -157,6 +169,13 @@ def forecast_out(found: Forecast) -> ForecastOut:
             OwnRulesOut(division_code=place, policy=PolicyRef(id=one.id, version=one.version)) for place, one in found.inside[:200]
         ],
         comparison=comparison_out(found.comparison),
+        past=PastOut(
+            reports=found.past.reports,
+            changed=found.past.changed,
+            since=found.past.since,
+            until=found.past.until,
+            counts=tally([one for _report, one in found.past.comparison.changes]) if found.past.comparison else {},
+        ),
     )
 
 

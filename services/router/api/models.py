@@ -7,7 +7,20 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.i18n import current_locale
-from libs.terms import CloseResult, ConflictReason, DeclineReason, Department, Grade, LaneResult, Step, Tier, TransferReason, labels
+from libs.terms import (
+    CloseResult,
+    ConflictReason,
+    DeclineReason,
+    Department,
+    Grade,
+    Household,
+    LaneResult,
+    PlacementNeed,
+    Step,
+    Tier,
+    TransferReason,
+    labels,
+)
 from services.router.handlers import words
 from services.router.handlers.views import View
 from services.router.rules.acts import RegradeReason, missing_to_close
@@ -119,6 +132,18 @@ class ConflictOut(BaseModel):
     role: str
 
 
+class PlacementOut(BaseModel):
+    """A child of the case cannot stay at home (安置): why, who is asked by the policy, and how it was placed."""
+
+    reason: PlacementNeed
+    household: Household
+    asked: str = Field(description="whom the policy has asked for it, in the language of the request")
+    asked_at: datetime
+    option: str | None = Field(description="a code of the policy's options")
+    option_name: str | None = Field(description="the same in the language of the request")
+    made_at: datetime | None
+
+
 class PolicyRef(BaseModel):
     """The policy that a case is answered by."""
 
@@ -156,6 +181,7 @@ class CaseOut(BaseModel):
     )
     handover: HandoverOut
     conflicts: list[ConflictOut]
+    placement: PlacementOut | None
     steps_done: dict[Step, datetime]
     child_sighted: bool
     missing_to_close: list[Step]
@@ -180,6 +206,23 @@ def lane_out(lane: Lane, policy: Policy) -> LaneOut:
     ]
     said = {name: getattr(lane, name) for name in LaneOut.model_fields if name not in {"name", "clocks"}}
     return LaneOut(name=labels.label(lane.department), clocks=clocks, **said)
+
+
+def _placement_out(view: View) -> PlacementOut | None:
+    known = view.case.placement
+    if known is None:
+        return None
+    rule, locale = view.policy.placement, current_locale()
+    option = rule.options.get(known.option)
+    return PlacementOut(
+        reason=known.reason,
+        household=known.household,
+        asked=rule.branch(known.household).name.of(locale),
+        asked_at=known.asked_at,
+        option=known.option or None,
+        option_name=option.of(locale) if option else None,
+        made_at=known.made_at,
+    )
 
 
 class _Act(BaseModel):
@@ -235,6 +278,22 @@ class TransferIn(_Act):
 
     division_code: Code
     reason: TransferReason
+
+
+class PlacementIn(_Act):
+    """A child of the case cannot stay at home: whoever the policy names is asked to place it."""
+
+    reason: PlacementNeed
+    household: Household
+    division_code: Code | None = Field(
+        default=None, description="where the household is registered, if elsewhere: where the policy wants it, that place is asked"
+    )
+
+
+class PlacementMadeIn(_Act):
+    """The child was placed."""
+
+    option: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$", examples=["foster_family"])]
 
 
 class ConflictIn(_Act):
@@ -314,6 +373,7 @@ def case_out(view: View) -> CaseOut:
         lanes=[lane_out(lane, view.policy) for lane in case.lanes],
         handover=HandoverOut.model_validate(case.handover, from_attributes=True),
         conflicts=[ConflictOut.model_validate(one, from_attributes=True) for one in case.conflicts],
+        placement=_placement_out(view),
         steps_done=case.steps_done,
         child_sighted=case.child_sighted,
         missing_to_close=missing_to_close(case) if case.open else [],

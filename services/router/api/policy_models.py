@@ -19,12 +19,24 @@ from services.router.rules.simulate import Reply
 
 
 class ReplyIn(BaseModel):
-    """What somebody would do: acknowledge, decline, or a step that they would report."""
+    """What somebody would do: acknowledge, decline, a step that they would report, or that a child has to be placed."""
 
     model_config = ConfigDict(extra="forbid")
 
     minute: Annotated[float, Field(ge=0, le=1_000_000, description="minutes after the report")]
-    act: Literal["acknowledge", "decline", "on_site", "first_written_up", "assessment", "case_conference", "police_linked"]
+    act: Literal[
+        "acknowledge",
+        "decline",
+        "on_site",
+        "first_written_up",
+        "assessment",
+        "case_conference",
+        "police_linked",
+        "placement-local",
+        "placement-elsewhere",
+        "placement-none",
+        "placement-unknown",
+    ]
     tier: Tier | None = Field(default=None, description="who was told on this tier; left out: who is responsible then")
 
     def reply(self) -> Reply:

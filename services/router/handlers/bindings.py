@@ -20,13 +20,16 @@ from libs.i18n import current_locale
 from libs.i18n import gettext as _
 from services.router.errors import AlreadyInForce, NoSuchBinding, NotCompared, PolicyFileWrong, UnknownDivision, UnknownPolicy
 from services.router.handlers.desk import Desk
-from services.router.handlers.policies import Comparison, compared
+from services.router.handlers.policies import Comparison, compared, compared_on
 from services.router.rules.book import STANDARD_ZONE
 from services.router.rules.policy import Policy
 from services.router.rules.policy_files import PolicyFileError, parse
 from services.router.store import bindings as store
+from services.router.store import past
 
 REASON_MIN, REASON_MAX = 2, 300
+PAST_MAX = 100
+"""On so many of the latest reports of a place a policy is tried before it is bound there."""
 AHEAD_MAX = timedelta(days=3660)
 """Nobody plans further than ten years: a later day is a slip of the pen."""
 
@@ -120,10 +123,33 @@ class Forecast:
     comparison: Comparison
     example: str
     inside: tuple[tuple[str, Policy], ...]
+    past: "Past"
 
 
-async def forecast(desk: Desk, tx: Tx, who: By, plan: Plan) -> Forecast:
-    """Compares the policy with what is in force there on its first day, on sample reports from a place within it that has people."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the policy would have done differently with the latest reports of the place, with the people of today.
+
+    `reports` were looked at, which came in from `since` to `until` (None: there are none); those that come from places with rules of
+    their own stay as they are.
+    """
+
+    reports: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def changed(self) -> int:
+        """How many would be treated differently."""
+        return len(self.comparison.changes) if self.comparison else 0
+
+
+async def forecast(desk: Desk, tx: Tx, who: By, plan: Plan, *, past_max: int = PAST_MAX) -> Forecast:
+    """Compares the policy with what is in force there on its first day: on sample reports from a place within it that has people.
+
+    And on the latest reports that came from there, at most `past_max`.
+    """
     who.require(plan.division_code)
     book = await desk.refresh(tx)
     policy = book.named(plan.policy)
@@ -139,7 +165,19 @@ async def forecast(desk: Desk, tx: Tx, who: By, plan: Plan) -> Forecast:
     example = await desk.directory.example(tx, plan.division_code) or plan.division_code
     found = await compared(desk, tx, (present.stamp, policy.stamp), example, at=at, locale=current_locale())
     inside = tuple((place, one) for place, one in book.inside(plan.division_code, at, zone) if one.stamp != policy.stamp)
-    return Forecast(plan, policy, present, found, example, inside)
+    before = await _past(desk, tx, plan, (present, policy), at=at, most=past_max)
+    return Forecast(plan, policy, present, found, example, inside, before)
+
+
+async def _past(desk: Desk, tx: Tx, plan: Plan, pair: tuple[Policy, Policy], *, at: datetime, most: int) -> Past:
+    reports = await past.reports(tx, plan.division_code, most) if most else []
+    if not reports:
+        return Past()
+    zones = {code: route.division.zone for code, route in (await desk.routes(tx, {one.division_code for one in reports})).items()}
+    concerned = [one for one in reports if desk.book.in_force(one.division_code, at, zones[one.division_code]).stamp == pair[0].stamp]
+    found = await compared_on(desk, tx, (pair[0].stamp, pair[1].stamp), concerned, locale=current_locale())
+    times = [one.received_at for one in reports]
+    return Past(len(reports), min(times), max(times), found)
 
 
 async def bind(desk: Desk, tx: Tx, who: By, plan: Plan, *, reason: str, instead_of: str) -> UUID:
@@ -149,7 +187,7 @@ async def bind(desk: Desk, tx: Tx, who: By, plan: Plan, *, reason: str, instead_
     """
     reason = reason_of(reason)
     await store.lock(tx)
-    foretold = await forecast(desk, tx, who, plan)
+    foretold = await forecast(desk, tx, who, plan, past_max=0)
     if instead_of != foretold.present.stamp:
         raise NotCompared(foretold.present.stamp)
     if (await store.counts(tx))[1] >= store.BINDINGS_MAX:

@@ -30,7 +30,7 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
     locked = await store.lock(tx, (case_of[one] for one in related if one in case_of))
     routes = await desk.routes(tx, [*(event.data.division_code for event in events), *places(locked.values())])
     batch = Batch(desk, now)
-    attached: dict[UUID, UUID] = {}
+    attached: list[tuple[ReportReceived, UUID]] = []
     for event in events:
         report = event.data
         if report.report_id in case_of:
@@ -44,7 +44,8 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
             policy = desk.book.in_force(report.division_code, report.received_at, route.division.zone)
             outcome = open_case(report, desk.moment(route, policy, now))
         batch.add(outcome, event)
-        attached[report.report_id] = case_of[report.report_id] = outcome.after.case_id
+        case_of[report.report_id] = outcome.after.case_id
+        attached.append((report, outcome.after.case_id))
         locked.setdefault(outcome.after.case_id, outcome.after)
     await store.attach_reports(tx, attached, now)
     await batch.commit(tx)

@@ -111,6 +111,11 @@ async def compared(
     if await desk.directory.division(tx, division_code) is None:
         raise UnknownDivision
     reports = past or list(samples(division_code, _thinkable(desk, at)))
+    return await compared_on(desk, tx, pair, reports, locale=locale)
+
+
+async def compared_on(desk: Desk, tx: Tx, pair: tuple[str, str], reports: Sequence[ReportReceived], *, locale: str) -> Comparison:
+    """Both policies on these reports (at most REPORTS_MAX). Other requests have their turn in between."""
     before, after = (_named(desk, policy_id) for policy_id in pair)
     found: list[tuple[ReportReceived, tuple[Change, ...]]] = []
     for report in reports[:REPORTS_MAX]:

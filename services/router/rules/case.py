@@ -17,6 +17,7 @@ from services.router.rules.calendar import WorkCalendar
 from services.router.rules.conflicts import Conflict
 from services.router.rules.handover_values import NO_HANDOVER, Handover
 from services.router.rules.lane_values import Lane
+from services.router.rules.placement_values import Placement
 from services.router.rules.policy import Policy
 
 
@@ -190,6 +191,7 @@ class CaseState:
     lanes: tuple[Lane, ...] = ()
     handover: Handover = NO_HANDOVER
     conflicts: tuple[Conflict, ...] = ()
+    placement: Placement | None = None
     band: str = ""
     """What its policy calls its grade; `grade` is which of the four that counts as. Left out: as the grade."""
     floor_band: str | None = None

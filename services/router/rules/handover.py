@@ -13,6 +13,7 @@ from services.router.rules.conflicts import without_barred
 from services.router.rules.draft import Draft
 from services.router.rules.handover_values import BESIDE, Transfer
 from services.router.rules.ladder import Seat, holder_of, post_of, supervisors
+from services.router.rules.placement import origin_failed
 
 Returning = Literal["refused", "silence", "unreachable", "conflict"]
 
@@ -56,6 +57,7 @@ def come_back(draft: Draft, why: Returning, *, climbs: bool = True) -> None:
         _supervise_there(draft)
     if former is not None:
         draft.notify(Purpose.RETURNED, former)
+    origin_failed(draft, pending)
     to_and_fro(draft)
 
 

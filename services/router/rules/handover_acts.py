@@ -18,6 +18,7 @@ from services.router.rules.handover import ask, come_back, to_and_fro
 from services.router.rules.handover_values import Transfer
 from services.router.rules.ladder import Seat, needs_placing, next_seat, post_of, tiers_at
 from services.router.rules.lanes import move_lanes
+from services.router.rules.placement import arrived
 
 
 def transfer(state: CaseState, division_code: str, reason: TransferReason, moment: Moment, there: Moment) -> Outcome:
@@ -78,6 +79,7 @@ def accept(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outc
     from_division = case.division_code
     case.division_code, case.zone = asked.division_code, moment.route.division.zone
     case.policy_id, case.policy_version = moment.policy.id, moment.policy.version
+    arrived(draft, asked)
     draft.say(CaseTransferred, at=seat, from_division_code=from_division, moves=case.handover.moves)
     take_grade_of_place(draft)
     record_skipped(draft)

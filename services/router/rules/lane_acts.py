@@ -18,7 +18,7 @@ from services.router.rules.case import Answered, Assignment, CaseState, Moment, 
 from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, post_of
 from services.router.rules.lane_values import ACCEPT, ClockStart, Lane, LaneClock, LaneMode, LaneState
-from services.router.rules.lanes import alert, clock_due, has_next, put, start_clocks, tell_next
+from services.router.rules.lanes import alert, clock_due, has_next, put, refer_to, start_clocks, tell_next
 
 Recording = Literal["started", "done"]
 
@@ -31,11 +31,7 @@ def refer(state: CaseState, department: Department, moment: Moment) -> Outcome:
     if known is not None and known.mode is LaneMode.ACT and known.state in {LaneState.TOLD, LaneState.ACCEPTED}:
         return Outcome(state, state, ())
     draft = Draft(state, moment)
-    lane = known or Lane(department, LaneMode.ACT, LaneState.UNREACHED, moment.now)
-    lane = lane._replace(mode=LaneMode.ACT, by_hand=True, passed=(), result=None)
-    lane = tell_next(draft, lane, "referred")
-    if lane.state is LaneState.TOLD:
-        put(draft, start_clocks(draft, lane, ClockStart.TOLD))
+    refer_to(draft, department)
     return draft.outcome()
 
 

@@ -111,6 +111,7 @@ class Lane(NamedTuple):
     """One department on one case. `post_id` and `officer_id` are those who were told last; `passed` are officers who were asked in vain.
 
     `by_hand`: somebody referred the case, no rule did. `special`: clocks that run only on certain situations, and do on this case.
+    `roles`: posts that are asked before the usual ones, because of what was referred.
     """
 
     department: Department
@@ -128,6 +129,7 @@ class Lane(NamedTuple):
     passed: tuple[UUID, ...] = ()
     special: tuple[str, ...] = ()
     clocks: tuple[LaneClock, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def armed(self) -> Iterator[LaneClock]:

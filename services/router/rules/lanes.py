@@ -49,6 +49,15 @@ def _widen(draft: Draft, lane: Lane, mode: LaneMode) -> None:
         _open(draft, lane._replace(mode=mode))
 
 
+def refer_to(draft: Draft, department: Department, roles: tuple[str, ...] = ()) -> None:
+    """A department has to accept the matter, because of what somebody did; `roles`: posts of it that are asked before the usual ones."""
+    lane = draft.case.lane(department) or Lane(department, LaneMode.ACT, LaneState.UNREACHED, draft.now)
+    lane = lane._replace(mode=LaneMode.ACT, by_hand=True, passed=(), result=None, roles=roles)
+    lane = tell_next(draft, lane, "referred")
+    if lane.state is LaneState.TOLD:
+        put(draft, start_clocks(draft, lane, ClockStart.TOLD))
+
+
 def move_lanes(draft: Draft) -> None:
     """The case has another place: departments whose post does not answer for it, or that had none, are told there. No clock restarts."""
     for lane in draft.case.lanes:
@@ -60,8 +69,7 @@ def tell_next(draft: Draft, lane: Lane, reason: Telling) -> Lane:
     """Tells the next post of the department that was not asked yet; where there is none, that is recorded."""
     case = draft.case
     without = frozenset(lane.passed) | {one.officer_id for one in case.assignments if one.answer is Answered.UNREACHABLE}
-    roles = draft.policy.lane_roles[lane.department]
-    seat = next((seat for role in roles if (seat := seat_of(draft.route, role, without))), None)
+    seat = next((seat for role in _roles(draft, lane) if (seat := seat_of(draft.route, role, without))), None)
     if seat is None:
         lane = lane._replace(state=LaneState.DECLINED if reason == "declined" else LaneState.UNREACHED)
         put(draft, lane)
@@ -128,7 +136,7 @@ def _pass(draft: Draft, lane: Lane, due: list[LaneClock]) -> None:
 def has_next(draft: Draft, lane: Lane, officer_id: UUID) -> bool:
     """Whether the department has another post, or person, to ask."""
     without = {*lane.passed, officer_id, *(one.officer_id for one in draft.case.assignments if one.answer is Answered.UNREACHABLE)}
-    return any(seat_of(draft.route, role, without) for role in draft.policy.lane_roles[lane.department])
+    return any(seat_of(draft.route, role, without) for role in _roles(draft, lane))
 
 
 def alert(draft: Draft, lane: Lane, seat: Assignment | None = None) -> None:
@@ -181,6 +189,10 @@ def put(draft: Draft, lane: Lane) -> None:
         case.lanes = (*case.lanes, lane)
     else:
         case.lanes = tuple(lane if one.department is lane.department else one for one in case.lanes)
+
+
+def _roles(draft: Draft, lane: Lane) -> tuple[str, ...]:
+    return (*lane.roles, *draft.policy.lane_roles[lane.department])
 
 
 def _accept_by(draft: Draft, lane: Lane, seat: Seat) -> datetime:

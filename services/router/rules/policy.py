@@ -14,6 +14,7 @@ from libs.terms import Department, Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, Due, OfficeHours, WorkCalendar, due
 from services.router.rules.handover_values import HandoverRule
 from services.router.rules.lane_values import LaneRule
+from services.router.rules.placement_values import PlacementRule
 from services.router.rules.policy_parts import (
     Alias,
     Binding,
@@ -76,6 +77,7 @@ class Policy(Strict):
     recipients: tuple[Recipients, ...] = ()
     lanes: dict[Department, LaneRule] = Field(default_factory=dict)
     handover: HandoverRule = HandoverRule()
+    placement: PlacementRule = PlacementRule()
     aliases: dict[Role, Alias] = Field(default_factory=dict)
     supervise: Supervise
     shifts: Annotated[tuple[Shift, ...], Field(max_length=8)] = ()

@@ -13,8 +13,8 @@ from libs.errors import Invalid, TocsinError
 from libs.events.catalogue import DeadlineMissed, NotificationRequested, ReportReceived
 from libs.events.envelope import EventData
 from libs.i18n import gettext as _
-from libs.terms import DeclineReason, Department, Purpose, Step, Tier
-from services.router.rules import acts
+from libs.terms import DeclineReason, Department, Household, PlacementNeed, Purpose, Step, Tier
+from services.router.rules import acts, placement_acts
 from services.router.rules.calendar import WorkCalendar
 from services.router.rules.case import CaseState, Kind, Moment, Outcome
 from services.router.rules.ladder import post_of
@@ -42,6 +42,10 @@ _ACTIONS: dict[Purpose, Action] = {
 
 
 _WIDE = ("city", "province")
+PLACEMENT = "placement-"
+"""How an answer begins by which somebody records that a child has to be placed; behind it, where its household is registered."""
+ACTS = ("acknowledge", "decline", *Step, *(f"{PLACEMENT}{one}" for one in Household))
+"""What somebody may do in a simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,23 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What somebody would do, `minute` minutes after the report: whoever was told on `tier`, or (None) who is responsible then."""
+    """What somebody would do, `minute` minutes after the report: whoever was told on `tier`, or (None) who is responsible then.
+
+    A `Household`: they record that a child who is registered so has to be placed; no other place is asked then, as if none were known.
+    """
 
     minute: float
-    act: Literal["acknowledge", "decline"] | Step
+    act: Literal["acknowledge", "decline"] | Step | Household
     tier: Tier | None = None
 
     @classmethod
     def of(cls, minute: float, act: str, tier: Tier | None = None) -> "Reply":
-        """A reply whose act is given as text: acknowledge, decline, or a step; `ValueError` for anything else."""
+        """A reply whose act is given as text: acknowledge, decline, a step, placement-local …; `ValueError` for anything else."""
         match act:
             case "acknowledge" | "decline":
                 return cls(minute, act, tier)
+            case _ if act.startswith(PLACEMENT):
+                return cls(minute, Household(act.removeprefix(PLACEMENT)), tier)
             case _:
                 return cls(minute, Step(act), tier)
 
@@ -146,13 +155,15 @@ def _answered(state: CaseState, reply: Reply, moment: Moment, t0: datetime, loca
             outcome = acts.acknowledge(state, who.officer_id, moment, "workbench")
         elif reply.act == "decline":
             outcome = acts.decline(state, who.officer_id, DeclineReason.OTHER, moment, "workbench")
+        elif isinstance(reply.act, Household):
+            outcome = placement_acts.need(state, PlacementNeed.NO_CARE, reply.act, moment, by=who.officer_id)
         else:
             outcome = acts.step_done(state, who.officer_id, reply.act, moment, "workbench", child_sighted=True)
     except TocsinError as error:
         detail = _("At minute %(minute)g this answer is not possible: %(why)s", minute=reply.minute, why=error.detail)
         raise Invalid("impossible_answer", detail, field="answers") from None
     post = post_of(moment.route, who.post_id)
-    step = Step.ACKNOWLEDGE if reply.act in {"acknowledge", "decline"} else Step(reply.act)
+    step = reply.act if isinstance(reply.act, Step) else None if isinstance(reply.act, Household) else Step.ACKNOWLEDGE
     return outcome, Line(
         at=moment.now,
         minute=_minute(moment.now, t0),
@@ -163,7 +174,7 @@ def _answered(state: CaseState, reply: Reply, moment: Moment, t0: datetime, loca
         step=step,
         post_id=who.post_id,
         division_code=post.division_code if post else "",
-        answer=str(reply.act),
+        answer=f"{PLACEMENT}{reply.act}" if isinstance(reply.act, Household) else str(reply.act),
     )
 
 

@@ -38,7 +38,7 @@
     item.append(when, element("strong", words.events[noun] || noun));
     const detail = one.detail || {};
     if (one.tier) item.append(" ", element("span", words.tiers[one.tier] || one.tier, { class: "tier" }));
-    for (const name of ["department", "step", "purpose", "reason", "result"]) {
+    for (const name of ["department", "step", "purpose", "reason", "household", "option", "result"]) {
       const code = detail[name];
       if (code) item.append(" · " + (words[name]?.[code] || code));
     }

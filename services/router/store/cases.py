@@ -1,6 +1,6 @@
 """Cases with their deadlines and assignments: locked, loaded and saved, many at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.db import Tx
+from libs.events.catalogue import ReportReceived
 from services.router.rules.case import Assignment, CaseState, Deadline, Outcome
 from services.router.store import columns
 
@@ -89,10 +90,11 @@ async def reports_of_cases(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, list[
     return found
 
 
-async def attach_reports(tx: Tx, cases_by_report: Mapping[UUID, UUID], now: datetime) -> None:
+async def attach_reports(tx: Tx, attached: Sequence[tuple[ReportReceived, UUID]], now: datetime) -> None:
     """Records which case each report belongs to; a report that already has one raises a unique violation."""
-    if cases_by_report:
-        await tx.execute(_ATTACH_REPORTS, list(cases_by_report), list(cases_by_report.values()), now, timeout=TIMEOUT_S)
+    if attached:
+        rows = [(one.report_id, case_id, one.division_code, one.model_dump(mode="json")) for one, case_id in attached]
+        await tx.execute(_ATTACH_REPORTS, *columns.turned(rows), now, timeout=TIMEOUT_S)
 
 
 async def _with_parts(tx: Tx, rows: Sequence[asyncpg.Record]) -> dict[UUID, CaseState]:
@@ -131,6 +133,6 @@ _ASSIGNMENTS = "SELECT * FROM router.assignments WHERE case_id = ANY($1) ORDER B
 _CASES_OF_REPORTS = "SELECT report_id, case_id FROM router.case_reports WHERE report_id = ANY($1)"
 _REPORTS_OF_CASES = "SELECT case_id, report_id FROM router.case_reports WHERE case_id = ANY($1) ORDER BY attached_at, report_id"
 _ATTACH_REPORTS = """
-    INSERT INTO router.case_reports (report_id, case_id, attached_at)
-    SELECT r, c, $3 FROM unnest($1::uuid[], $2::uuid[]) AS t (r, c)
+    INSERT INTO router.case_reports (report_id, case_id, division_code, facts, attached_at)
+    SELECT r, c, d, f, $5 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[]) AS t (r, c, d, f)
 """

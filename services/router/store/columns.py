@@ -7,11 +7,23 @@ from uuid import UUID
 
 import asyncpg
 
-from libs.terms import CloseResult, ConflictReason, Department, Grade, LaneResult, Step, Tier, TransferReason
+from libs.terms import (
+    CloseResult,
+    ConflictReason,
+    Department,
+    Grade,
+    Household,
+    LaneResult,
+    PlacementNeed,
+    Step,
+    Tier,
+    TransferReason,
+)
 from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, Reminder, State, Status
 from services.router.rules.conflicts import Conflict
 from services.router.rules.handover_values import NO_HANDOVER, Handover, Transfer
 from services.router.rules.lane_values import Lane, LaneClock, LaneMode, LaneState
+from services.router.rules.placement_values import Placement
 
 _GRADES = {str(one): one for one in Grade}
 _TIERS: dict[str | None, Tier | None] = {None: None, **{str(one): one for one in Tier}}
@@ -60,6 +72,7 @@ def case(row: asyncpg.Record) -> CaseState:
             Conflict(ConflictReason(reason), _uuid(post_id), division, role, tuple(map(UUID, officers)))
             for reason, post_id, division, role, officers in row["conflicts"].get("all", ())
         ),
+        placement=placement(row["placement"]) if row["placement"] else None,
     )
 
 
@@ -115,6 +128,7 @@ def lane(said: dict[str, Any]) -> Lane:
             LaneClock(code, datetime.fromisoformat(started), _time(due), _time(fired), _time(done))
             for code, started, due, fired, done in said["clocks"]
         ),
+        roles=tuple(said.get("roles", ())),
     )
 
 
@@ -164,6 +178,17 @@ def of_handover(known: Handover) -> dict[str, Any]:
             "accept_by": asked.accept_by.isoformat(),
         }
     return said
+
+
+def placement(said: dict[str, Any]) -> Placement:
+    """A placement, from its JSON."""
+    asked_at = datetime.fromisoformat(said["asked_at"])
+    return Placement(PlacementNeed(said["reason"]), Household(said["household"]), asked_at, said["option"], _time(said["made_at"]))
+
+
+def of_placement(known: Placement | None) -> dict[str, Any]:
+    """A placement as JSON; nothing for a case without one."""
+    return {**known._asdict(), "asked_at": _text(known.asked_at), "made_at": _text(known.made_at)} if known else {}
 
 
 def _of_conflict(one: Conflict) -> list[Any]:
@@ -217,6 +242,7 @@ def of_case(case: CaseState, now: datetime) -> tuple[Any, ...]:
         {"all": [of_lane(one) for one in case.lanes]} if case.lanes else {},
         of_handover(case.handover),
         {"all": [_of_conflict(one) for one in case.conflicts]} if case.conflicts else {},
+        of_placement(case.placement),
         next_due.step if next_due else None,
         next_due.due_at if next_due else None,
         case.overdue_since,
@@ -306,6 +332,7 @@ CASE = {
     "lanes": "jsonb",
     "handover": "jsonb",
     "conflicts": "jsonb",
+    "placement": "jsonb",
     "next_step": "text",
     "next_due_at": "timestamptz",
     "overdue_since": "timestamptz",

@@ -1,5 +1,6 @@
 """Pages on which administrators change the rules: check and add a file, compare and bind it, end a binding, see who did what and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -11,14 +12,15 @@ from fastapi.responses import RedirectResponse, Response
 from libs.db import Database
 from libs.directory.permissions import StaffPrincipal, require
 from libs.errors import FieldError, TocsinError
+from libs.events.catalogue import ReportReceived
 from libs.i18n import current_locale
 from libs.i18n import gettext as _
 from libs.web import identity, templates
 from libs.web.visit import wants_html
 from services.router.handlers import bindings
-from services.router.handlers.bindings import REASON_MAX, Forecast, Plan
+from services.router.handlers.bindings import PAST_MAX, REASON_MAX, Forecast, Plan
 from services.router.handlers.desk import Desk
-from services.router.rules.compare import tally
+from services.router.rules.compare import Change, tally
 from services.router.rules.policy import Policy
 from services.router.rules.policy_files import POLICY_FILE_BYTES_MAX
 from services.router.web.compared import SHOWN_MAX, side_of, what_of
@@ -199,6 +201,7 @@ class Pages:
                     detail = _("Something in the form cannot be read. A place is a division code; a day is 2026-03-04.")
                     errors, status = [FieldError("", "bad_form", detail)], 422
         changes = found.comparison.changes if found else ()
+        past = found.past.comparison.changes if found and found.past.comparison else ()
         locale = current_locale()
         return templates.render(
             request,
@@ -209,8 +212,11 @@ class Pages:
             reason=reason,
             found=found,
             place=name,
-            counts=[(what_of(what), count) for what, count in tally([one for _report, one in changes]).items()],
+            counts=_counts(changes),
             shown=changes[:SHOWN_MAX],
+            past_counts=_counts(past),
+            past_shown=past[:SHOWN_MAX],
+            past_max=PAST_MAX,
             what=what_of,
             side=side_of,
             today=bindings.today(self._desk),
@@ -227,6 +233,11 @@ class Pages:
 def router(desk: Desk, database: Database) -> APIRouter:
     """All pages."""
     return Pages(desk, database).router()
+
+
+def _counts(changes: Sequence[tuple[ReportReceived, Sequence[Change]]]) -> list[tuple[str, int]]:
+    """For how many reports each thing would change."""
+    return [(what_of(what), count) for what, count in tally([one for _report, one in changes]).items()]
 
 
 def _newest_first(policy: Policy) -> tuple[str, int]:

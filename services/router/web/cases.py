@@ -14,11 +14,23 @@ from libs.directory.permissions import StaffPrincipal, may, require
 from libs.errors import Forbidden, NotFound, TocsinError
 from libs.i18n import N_, current_locale
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, ConflictReason, DeclineReason, Grade, LaneResult, Step, Tier, TransferReason, labels
+from libs.terms import (
+    CloseResult,
+    ConflictReason,
+    DeclineReason,
+    Grade,
+    Household,
+    LaneResult,
+    PlacementNeed,
+    Step,
+    Tier,
+    TransferReason,
+    labels,
+)
 from libs.web import identity, templates
 from libs.web.sse import EventStream, Message
 from libs.web.visit import wants_html
-from services.router.handlers import acting, handover, monthly, views, words
+from services.router.handlers import acting, handover, monthly, placement, views, words
 from services.router.handlers.desk import Desk
 from services.router.handlers.views import View
 from services.router.rules.acts import REPORTABLE_STEPS, RegradeReason, missing_to_close
@@ -28,6 +40,7 @@ from services.router.rules.ladder import post_of
 from services.router.store import lists
 from services.router.store.lists import BOARD_MAX, Filter
 from services.router.web import lanes as lane_pages
+from services.router.web import placement as placement_pages
 from services.router.web.lanes import Doing
 from services.router.web.parts import deadline, told_line
 from services.router.web.timeline import timeline_words
@@ -163,9 +176,11 @@ class Pages:
         grade: Said = "",
         division_code: Said = "",
         post_id: Said = "",
+        household: Said = "",
+        option: Said = "",
     ) -> Response:
         """What the forms of the case page ask for. Done, it leads back to the page; what is not possible is said there."""
-        said = _Said(step, child_sighted, reason, result, grade, division_code, post_id)
+        said = _Said(step, child_sighted, reason, result, grade, division_code.strip(), post_id, household, option)
         asked = _ACTS.get(act)
         wanted: Doing | None = (lambda desk, tx, actor, case_id: asked(desk, tx, actor, case_id, said)) if asked else None
         return await self._done(request, who, case_id, wanted)
@@ -242,7 +257,9 @@ class Pages:
             skipped=lane_pages.skipped(view),
             lane_results=[(one, labels.label(one)) for one in LaneResult],
             referable=lane_pages.referable(view) if assigned is not None or manages else [],
-            words=timeline_words(),
+            placement=placement_pages.shown(view),
+            placing=placement_pages.choices(view),
+            words=timeline_words(placement_pages.options(view)),
             grade_reason=words.grade_reason,
             **_ROW,
         )
@@ -262,6 +279,8 @@ class _Said:
     grade: str
     division_code: str
     post_id: str
+    household: str
+    option: str
 
 
 _Act = Callable[[Desk, Tx, acting.Actor, UUID, _Said], Awaitable[CaseState]]
@@ -277,14 +296,24 @@ _ACTS: dict[str, _Act] = {
         desk, tx, actor, case_id, said.grade, reason=RegradeReason(said.reason)
     ),
     "transfer": lambda desk, tx, actor, case_id, said: handover.transfer(
-        desk, tx, actor, case_id, said.division_code.strip(), reason=TransferReason(said.reason)
+        desk, tx, actor, case_id, said.division_code, reason=TransferReason(said.reason)
     ),
     "transfer-accept": lambda desk, tx, actor, case_id, _said: handover.accept(desk, tx, actor, case_id),
     "transfer-refuse": lambda desk, tx, actor, case_id, _said: handover.refuse(desk, tx, actor, case_id),
     "conflict": lambda desk, tx, actor, case_id, said: handover.conflict(
         desk, tx, actor, case_id, Conflict(ConflictReason(said.reason), UUID(said.post_id))
     ),
-    "place": lambda desk, tx, actor, case_id, said: acting.place(desk, tx, actor, case_id, said.division_code.strip()),
+    "place": lambda desk, tx, actor, case_id, said: acting.place(desk, tx, actor, case_id, said.division_code),
+    "placement": lambda desk, tx, actor, case_id, said: placement.need(
+        desk,
+        tx,
+        actor,
+        case_id,
+        PlacementNeed(said.reason),
+        household=Household(said.household),
+        origin=said.division_code if said.household == Household.ELSEWHERE else "",
+    ),
+    "placement-made": lambda desk, tx, actor, case_id, said: placement.made(desk, tx, actor, case_id, said.option),
 }
 
 
@@ -302,6 +331,7 @@ def _possible(view: View, who: StaffPrincipal, assigned: Assignment | None, *, m
         "regrade": acts_here or manages,
         "place": manages,
         "transfer": case.status is not Status.NEEDS_PLACING and case.handover.pending is None and (manages or (acts_here and owns_now)),
+        "placement": acts_here or manages,
         "conflict": acts_here or manages,
         "close": acts_here and (owns or manages) and case.status is not Status.OPEN,
     }

@@ -1,10 +1,24 @@
 """What the timeline of a case calls things."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from libs.i18n import N_
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, ConflictReason, DeclineReason, Department, LaneResult, Purpose, Step, Tier, TransferReason, labels
+from libs.terms import (
+    CloseResult,
+    ConflictReason,
+    DeclineReason,
+    Department,
+    Household,
+    LaneResult,
+    PlacementNeed,
+    Purpose,
+    Step,
+    Tier,
+    TransferReason,
+    labels,
+)
 from services.router.handlers import words
 from services.router.rules.acts import RegradeReason
 
@@ -29,6 +43,8 @@ EVENTS = {
     "case.transferred": N_("Taken over by another area"),
     "case.shuttled": N_("Handed to and fro"),
     "case.post_skipped": N_("Post passed over"),
+    "placement.requested": N_("A child has to be placed"),
+    "placement.made": N_("The child was placed"),
     "lane.told": N_("Department told"),
     "lane.unreached": N_("Department without anybody reachable"),
     "lane.accepted": N_("Accepted by the department"),
@@ -54,7 +70,7 @@ BAD = (
     "notification.failed",
     *BAD_BESIDE,
 )
-GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered", "lane.accepted", "lane.done")
+GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered", "lane.accepted", "lane.done", "placement.made")
 DETAILS = ("notification.requested", "notification.submitted")
 """Shown when somebody asks: what counts is whether the message arrived."""
 READINGS = {
@@ -85,8 +101,8 @@ CLIMBS = {
 }
 
 
-def timeline_words() -> dict[str, Any]:
-    """Every word that the timeline of a case may need, for the script that shows it."""
+def timeline_words(options: Mapping[str, str]) -> dict[str, Any]:
+    """Every word that the timeline of a case may need, for the script that shows it; `options`: the policy's ways to place a child."""
     return {
         "events": {name: _(text) for name, text in EVENTS.items()},
         "bad": BAD,
@@ -97,10 +113,12 @@ def timeline_words() -> dict[str, Any]:
         "step": {step: labels.label(step) for step in Step},
         "purpose": {**{purpose: labels.label(purpose) for purpose in Purpose}, **{name: _(text) for name, text in READINGS.items()}},
         "reason": {
-            **{one: labels.label(one) for one in (*DeclineReason, *TransferReason, *ConflictReason)},
+            **{one: labels.label(one) for one in (*DeclineReason, *TransferReason, *ConflictReason, *PlacementNeed)},
             **{one: words.grade_reason(one) for one in RegradeReason},
             **{name: _(text) for name, text in CLIMBS.items()},
         },
+        "household": {one: labels.label(one) for one in Household},
+        "option": dict(options),
         "department": {one: labels.label(one) for one in Department},
         "result": {**{one: labels.label(one) for one in LaneResult}, **{one: labels.label(one) for one in CloseResult}},
     }

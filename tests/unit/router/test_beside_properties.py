@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from libs.errors import TocsinError
 from libs.events.catalogue import NotificationFailed, NotificationRequested
-from libs.terms import ConflictReason, DeclineReason, Department, LaneResult, Purpose, Tier, TransferReason
-from services.router.rules import acts, conflict_acts, handover_acts, lane_acts
+from libs.terms import ConflictReason, DeclineReason, Department, Household, LaneResult, PlacementNeed, Purpose, Tier, TransferReason
+from services.router.rules import acts, conflict_acts, handover_acts, lane_acts, placement_acts
 from services.router.rules.case import CaseState, Kind, Moment, Outcome
 from services.router.rules.conflicts import Conflict, barred_people
 from services.router.rules.lane_values import ACCEPT
@@ -38,6 +38,8 @@ def policies(draw: st.DrawFn) -> Policy:
             "accept": draw(st.sampled_from([None, "PT5M", "PT2H"])),
         }
     whole["handover"] = {"bound": draw(st.integers(1, 4)), "accept": draw(st.sampled_from([None, "PT5M", "P2D"]))}
+    for branch in whole["placement"]["branches"].values():
+        branch |= {"origin": draw(st.booleans()), "department": draw(st.sampled_from(DEPARTMENTS)), "through": ["street_officer"]}
     return Policy.model_validate(whole)
 
 
@@ -49,6 +51,15 @@ def _there(story: Story) -> Moment:
 def _ask(story: Story, case: CaseState, _officer: Any, number: int) -> Outcome:
     story.moment = replace(story.moment, there=away(PLACES[number % 3]))
     return handover_acts.transfer(case, PLACES[number % 3], TransferReason.OTHER, story.moment, _there(story))
+
+
+def _placed(story: Story, case: CaseState, officer: Any, number: int) -> Outcome:
+    there = None
+    if case.handover.pending is None:
+        story.moment = replace(story.moment, there=away(PLACES[number % 3]))
+        there = _there(story)
+    household = list(Household)[number % 4]
+    return placement_acts.need(case, PlacementNeed.GUARDIAN_IS_DANGER, household, story.moment, there, by=officer)
 
 
 def _accepted(story: Story, case: CaseState, officer: Any, _number: int) -> Outcome:
@@ -88,6 +99,8 @@ DEEDS: dict[str, Any] = {
         case, Department.POLICE, officer, story.moment, code="no_filing_notice", what=("started", "done")[number % 2]
     ),
     "ask": _ask,
+    "place": _placed,
+    "house": lambda story, case, _, number: placement_acts.made(case, ("foster_family", "relatives", "moon")[number % 3], story.moment),
     "take": _accepted,
     "refuse": lambda story, case, officer, _: handover_acts.refuse(case, officer, story.moment),
     "conflict": lambda story, case, _, number: conflict_acts.conflict(

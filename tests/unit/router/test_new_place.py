@@ -1,5 +1,6 @@
 """A new locality is one file: four tiers from the grid on, five grades with its own names, colours, clocks and windows, two shifts."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,15 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from libs.directory.model import Route
 from libs.errors import Invalid
-from libs.events.catalogue import CaseOpened, CaseRegraded
+from libs.events.catalogue import CaseOpened, CaseRegraded, ReportReceived
 from libs.terms import Grade, Situation, Step, Tier
 from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.grading import Facts, grade
 from services.router.rules.machine import attach_report
+from services.router.rules.policy import Policy
 from services.router.rules.policy_files import load, load_book, parse
-from services.router.rules.simulate import assumed_route, simulate
+from services.router.rules.simulate import Line, assumed_route, simulate
 from tests.unit.router.town import CALENDAR, Story, report
 
 PLACE = """
@@ -41,7 +44,44 @@ grades:
 situations:
   GC2_NO_GUARDIAN: {grade: 3}
 office_hours: [["08:30", "12:00"], ["13:30", "17:00"]]
+shifts:
+  - {name: {zh: 白班, en: Day}, since: "08:00", until: "20:00", grades: {2: {fan_out: first}}, src: decision of the district}
+  - name: {zh: 夜班, en: Night}
+    since: "20:00"
+    until: "08:00"
+    grades: {2: {fan_out: all_tiers, ack_windows: {grid: PT10M, community: PT15M}}}
+    src: decision of the district
 """
+GRID = "330203001001001"
+CLIMB = ("grid_worker", "community_officer", "street_station", "district_center", "district_office")
+BY_SHIFT = {
+    # By day the grid alone, and its 20 minutes; community and street have the national 30, the district the national 60.
+    "10:00": (CLIMB[:1], (20, 50, 80, 140)),
+    # By night everybody at once; 10 + 15 minutes of the night, then 30 and 60.
+    "22:00": (CLIMB[:4], (10, 25, 55, 115)),
+    # A window is as long as the shift says in which it begins: 10 of the night from 07:55, then 30, 30, 60 of the day.
+    "07:55": (CLIMB[:4], (10, 40, 70, 130)),
+    # 20 of the day from 19:55, then 15 of the night, 30, 60.
+    "19:55": (CLIMB[:1], (20, 35, 65, 125)),
+}
+"""When a report of the second grade comes in: who of the ladder is told at once, and at which minutes the next four are (督办 the last)."""
+
+
+def night_and_day(policy: Policy) -> Iterator[tuple[str, ReportReceived, Route, list[Line]]]:
+    """A report at each of these times, with what the simulator foretells."""
+    route = assumed_route(policy, GRID)
+    for clock in BY_SHIFT:
+        at = datetime.fromisoformat(f"2026-03-04T{clock}+08:00")
+        first = report(Situation.MR4_ABUSE_INJURY, division=GRID, at=at)
+        yield clock, first, route, simulate(first, route, policy, CALENDAR)
+
+
+def told_by_shift(told: Iterable[tuple[float, str, str]]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Of (minute, action, role) on the ladder: who is told at once, and when each of the others of the climb is, in its order."""
+    lines = list(told)
+    at_once = tuple(role for minute, action, role in lines if minute == 0 and action == "notify" and role in CLIMB)
+    next_at = (min(minute for minute, action, one in lines if one == role and action in {"escalate", "supervise"}) for role in CLIMB[1:])
+    return at_once, tuple(next_at)
 
 
 def test_a_place_with_four_tiers_from_the_grid_on_is_one_file(tmp_path: Path) -> None:
@@ -82,6 +122,18 @@ def test_a_place_with_four_tiers_from_the_grid_on_is_one_file(tmp_path: Path) ->
         (60, "escalate", Tier.STREET),
         (90, "escalate", Tier.DISTRICT),
     ]
+
+
+def test_its_two_shifts_say_who_is_told_by_day_and_by_night(tmp_path: Path) -> None:
+    (tmp_path / "new_place.yaml").write_text(PLACE, encoding="utf-8")
+    policy = load_book([tmp_path]).get("new_place")
+    assert policy is not None
+    for clock, _first, route, lines in night_and_day(policy):
+        roles = {post.post_id: post.role for post in route.posts}
+        told = (
+            (line.minute, str(line.action), roles[line.post_id]) for line in lines if line.post_id and line.channel and not line.department
+        )
+        assert told_by_shift(told) == BY_SHIFT[clock], clock
 
 
 def test_a_case_lives_among_the_grades_of_its_place(tmp_path: Path) -> None:
