@@ -5,7 +5,7 @@ export PORT ?= 8000
 # The tests start some hundred processes: none of them shall compile again what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run demo-day test pictures openapi check format bench doctor lock install browser kafka deploy-tools national wrk clean
+.PHONY: help run demo-day test pictures openapi check format bench faults matrix doctor lock install browser kafka deploy-tools national wrk clean
 
 help: ## says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ bench: install wrk kafka national ## the figures of DESIGN section 10, as ratios
 
 faults: install kafka ## 20,000 reports while everything is killed, stopped, restarted and cut off, several times over (half an hour; root for the links)
 	@FAULT_REPORTS=$${FAULT_REPORTS:-20000} $(PY) -m pytest -s -q -o faulthandler_timeout=0 tests/faults/test_cluster.py
+
+matrix: install ## every provider with every fault, killed after each commit and each call: a table of what became of the message (some minutes)
+	@$(PY) -m tests.faults.matrix
 
 doctor: install ## checks the promises on the running system
 	@./tocsin doctor
