@@ -11,11 +11,12 @@ from libs.directory.read import Directory
 from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
 from libs.settings import load
-from services.notifier import api, web
+from services.notifier import api, domestic, web
 from services.notifier.consumers import subscription
 from services.notifier.errors import BadSetup
 from services.notifier.gateways import Gateway
-from services.notifier.gateways.twilio import FALLBACK, NAME, HttpClient, TwilioGateway, make_gateway
+from services.notifier.gateways.domestic import Bounds
+from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
@@ -32,12 +33,16 @@ async def build(context: Context) -> Service:
     settings = load(NotifierSettings, **context.given.get("notifier", {}))
     public_base_url = context.settings.public_base_url
     fallback = load(FallbackSettings, **context.given.get("notifier_fallback", {}))
-    gateways = _gateways(settings, fallback, public_base_url)
+    registry = load_registry()
+    china = domestic.load_domestic(context.given, registry, bounds_of(settings))
+    twilio = _twilio(settings, fallback, public_base_url)
+    gateways: list[Gateway] = [*twilio, *china.gateways]
+    routes = domestic.routes_of(china, [one.name for one in twilio])
     tokens = tuple(token for token in (*settings.auth_tokens, fallback.auth_token.get_secret_value()) if token)
     database = await context.database("notifier", by_key=True)
     means = Means(
         people=People(Directory.under(context.keyring)),
-        registry=load_registry(),
+        registry=registry,
         gateways={one.name: one for one in gateways},
         limits=Limits(
             lease_s=settings.lease_s,
@@ -47,6 +52,8 @@ async def build(context: Context) -> Service:
         ),
         valid_default_s=settings.validity_default_s,
         gates=Gates(one.name for one in gateways),
+        routes=routes,
+        registered=china.registered,
         woken=lambda: sender.work_arrived(),  # noqa: PLW0108 - the sender is made below, since it needs these means
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
@@ -78,11 +85,15 @@ def load_registry(path: Path = TEMPLATES) -> texts.Registry:
         raise BadSetup(f"{path.name}: {error}") from error
 
 
-def _gateways(settings: NotifierSettings, fallback: FallbackSettings, public_base_url: str) -> list[TwilioGateway]:
+def bounds_of(settings: NotifierSettings) -> Bounds:
+    """What a call to any gateway may take."""
+    return Bounds(settings.request_timeout_s, settings.connect_timeout_s, settings.connections_max)
+
+
+def _twilio(settings: NotifierSettings, fallback: FallbackSettings, public_base_url: str) -> list[TwilioGateway]:
     """In the order to try them."""
-    accounts: list[tuple[str, NotifierSettings | FallbackSettings]] = [(NAME, settings)]
-    if fallback.account_sid:
-        accounts.append((FALLBACK, fallback))
+    both: list[tuple[str, NotifierSettings | FallbackSettings]] = [(NAME, settings), (FALLBACK, fallback)]
+    accounts = [(name, account) for name, account in both if account.account_sid]
     return [
         make_gateway(
             name=name,
@@ -92,6 +103,7 @@ def _gateways(settings: NotifierSettings, fallback: FallbackSettings, public_bas
             api_base_url=account.api_base_url,
             callback_base_url=f"{public_base_url}{api.STATUS_PATH}",
             takes_replies=account.takes_replies,
+            one_way=() if settings.hears_mainland(account.api_base_url) else MAINLAND,
             http=HttpClient(
                 request_timeout_s=settings.request_timeout_s,
                 connect_timeout_s=settings.connect_timeout_s,

@@ -193,9 +193,9 @@ class Checker:
         return Tick(worked=len(due), next_at=check_at)
 
     async def _known(self, tx: Tx, attempt: Attempt, officer_id: UUID) -> tuple[str | None, frozenset[str]]:
-        if attempt.provider_id is not None:
-            return None, frozenset()
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
+        if attempt.provider_id is not None:
+            return to, frozenset()
         return to, await store.taken_provider_ids(tx, attempt.contact_id, attempt.started_at - timedelta(hours=1), attempt.gateway)
 
     async def _ask(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Seen:

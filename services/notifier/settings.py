@@ -1,6 +1,8 @@
-"""What the operator of a deployment may set for the notifier: `TOCSIN_TWILIO_*`."""
+"""What the operator of a deployment may set for the notifier: `TOCSIN_TWILIO_*`, `TOCSIN_SMS_*`, `TOCSIN_ALIYUN_*`, `TOCSIN_TENCENT_*`."""
 
 import re
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,16 +11,20 @@ E164 = r"\+[1-9][0-9]{1,14}"
 
 
 class NotifierSettings(BaseSettings):
-    """The Twilio account and the bounds of the attempt protocol. No default secrets: the embedded mode makes its own."""
+    """The Twilio account and the bounds of the attempt protocol. No default secrets: the embedded mode makes its own.
+
+    The bounds are those of every gateway.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_", extra="ignore")
 
-    account_sid: str = Field(description="AC…, from the Twilio console")
-    auth_token: SecretStr = Field(description="signs our requests and proves Twilio's")
+    account_sid: str = Field(default="", description="AC…, from the Twilio console; unset: nothing goes over Twilio")
+    auth_token: SecretStr = Field(default=SecretStr(""), description="signs our requests and proves Twilio's")
     auth_token_secondary: SecretStr = Field(default=SecretStr(""), description="also accepted on webhooks while tokens are being rotated")
-    from_number: str = Field(pattern=f"^{E164}$", description="the number that sends, E.164")
+    from_number: str = Field(default="", pattern=f"^({E164})?$", description="the number that sends, E.164")
     api_base_url: str = Field(default="https://api.twilio.com", description="where Twilio's API is; the sandbox's address in embedded mode")
-    takes_replies: bool = Field(default=True, description="whether officers can answer by SMS; not to mainland China over Twilio")
+    takes_replies: bool = Field(default=True, description="whether officers can answer by SMS; those with +86 never can over Twilio itself")
+    mainland_replies: bool | None = Field(default=None, description="whether +86 can answer; unset: only where it is not Twilio itself")
 
     request_timeout_s: float = Field(default=5.0, gt=0, le=60)
     connect_timeout_s: float = Field(default=2.0, gt=0, le=30)
@@ -38,16 +44,35 @@ class NotifierSettings(BaseSettings):
         return url.rstrip("/")
 
     @model_validator(mode="after")
+    def _whole_or_not_at_all(self) -> "NotifierSettings":
+        if self.account_sid and not self.auth_token.get_secret_value():
+            raise ValueError("TOCSIN_TWILIO_AUTH_TOKEN must be set when TOCSIN_TWILIO_ACCOUNT_SID is")
+        if self.account_sid and not self.from_number:
+            raise ValueError("TOCSIN_TWILIO_FROM_NUMBER must be set when TOCSIN_TWILIO_ACCOUNT_SID is, in E.164, such as +8610…")
+        if self.mainland_replies and is_twilio(self.api_base_url):
+            raise ValueError("TOCSIN_TWILIO_MAINLAND_REPLIES cannot be true: Twilio brings no replies from mainland China")
+        return self
+
+    @model_validator(mode="after")
     def _lease_outlives_the_call(self) -> "NotifierSettings":
         if self.lease_s <= self.request_timeout_s + 1:
             raise ValueError("TOCSIN_TWILIO_LEASE_S must be more than TOCSIN_TWILIO_REQUEST_TIMEOUT_S + 1")
         return self
+
+    def hears_mainland(self, api_base_url: str) -> bool:
+        """Whether +86 numbers can answer through an account whose API is there. A stand-in for Twilio brings their replies too."""
+        return not is_twilio(api_base_url) if self.mainland_replies is None else self.mainland_replies
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
         """The tokens whose signature we trust, the present one first."""
         both = (self.auth_token.get_secret_value(), self.auth_token_secondary.get_secret_value())
         return tuple(token for token in both if token)
+
+
+def is_twilio(api_base_url: str) -> bool:
+    """Whether that is Twilio's own API, in whatever region."""
+    return (urlsplit(api_base_url).hostname or "").endswith("twilio.com")
 
 
 class FallbackSettings(BaseSettings):
@@ -71,3 +96,101 @@ class FallbackSettings(BaseSettings):
         if self.account_sid and not re.fullmatch(E164, self.from_number):
             raise ValueError("TOCSIN_TWILIO_FALLBACK_FROM_NUMBER must be a number in E.164, such as +8610…")
         return self
+
+
+SECRET = re.compile(r"[A-Za-z0-9_-]{32,128}")
+"""What stands in the path of a provider's pushes: so long that nobody finds it by trying."""
+
+
+class SmsSettings(BaseSettings):
+    """Which gateway takes the SMS to which numbers, and the texts as they are registered: `TOCSIN_SMS_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_SMS_", extra="ignore")
+
+    routes: str = Field(default="", description="which numbers go where, such as +86=aliyun,tencent;*=twilio,twilio_fallback")
+    templates: Path | None = Field(default=None, description="the file that says which text is which template at each domestic provider")
+
+
+class _Domestic(BaseSettings):
+    """What a domestic provider's account has, besides its keys."""
+
+    takes_replies: bool = Field(default=False, description="whether officers can answer by SMS: once the provider pushes replies to us")
+    callback_secret: SecretStr = Field(default=SecretStr(""), description="stands in the addresses that the provider pushes to")
+    callback_secret_secondary: SecretStr = Field(default=SecretStr(""), description="also accepted there while it is being changed")
+
+    @field_validator("callback_secret", "callback_secret_secondary")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if secret.get_secret_value() and not SECRET.fullmatch(secret.get_secret_value()):
+            raise ValueError("must be 32 to 128 letters, digits, - or _ (for example from: openssl rand -hex 32)")
+        return secret
+
+    @property
+    def callback_secrets(self) -> tuple[str, ...]:
+        """Those that are accepted, the present one first."""
+        both = (self.callback_secret.get_secret_value(), self.callback_secret_secondary.get_secret_value())
+        return tuple(secret for secret in both if secret)
+
+
+class AliyunSettings(_Domestic):
+    """An account of Aliyun's: `TOCSIN_ALIYUN_*`. Unset: there is none."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_ALIYUN_", extra="ignore")
+
+    access_key_id: str = Field(default="", description="LTAI…, of a RAM user that may send SMS; unset: nothing goes over Aliyun")
+    access_key_secret: SecretStr = Field(default=SecretStr(""), description="signs our requests")
+    access_key_id_secondary: str = Field(default="", description="the other key while keys are being rotated")
+    access_key_secret_secondary: SecretStr = Field(default=SecretStr(""), description="its secret")
+    api_base_url: str = Field(default="https://dysmsapi.aliyuncs.com", pattern="^https?://", description="where its API is")
+
+    @model_validator(mode="after")
+    def _whole_or_not_at_all(self) -> "AliyunSettings":
+        _require("TOCSIN_ALIYUN_ACCESS_KEY_ID", self.access_key_id, "TOCSIN_ALIYUN_ACCESS_KEY_SECRET", self.access_key_secret)
+        _require("TOCSIN_ALIYUN_ACCESS_KEY_ID", self.access_key_id, "TOCSIN_ALIYUN_CALLBACK_SECRET", self.callback_secret)
+        second = ("TOCSIN_ALIYUN_ACCESS_KEY_ID_SECONDARY", self.access_key_id_secondary)
+        _require(*second, "TOCSIN_ALIYUN_ACCESS_KEY_SECRET_SECONDARY", self.access_key_secret_secondary)
+        return self
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys, id and secret, the present one first."""
+        return _pairs((self.access_key_id, self.access_key_secret), (self.access_key_id_secondary, self.access_key_secret_secondary))
+
+
+class TencentSettings(_Domestic):
+    """An application of Tencent Cloud's SMS: `TOCSIN_TENCENT_*`. Unset: there is none."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_TENCENT_", extra="ignore")
+
+    secret_id: str = Field(default="", description="AKID…, of a sub-account that may send SMS; unset: nothing goes over Tencent Cloud")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="signs our requests")
+    secret_id_secondary: str = Field(default="", description="the other key while keys are being rotated")
+    secret_key_secondary: SecretStr = Field(default=SecretStr(""), description="its secret")
+    sdk_app_id: str = Field(default="", pattern=r"^[0-9]*$", description="SmsSdkAppId, from the SMS console")
+    region: str = Field(default="ap-guangzhou", pattern=r"^[a-z0-9-]+$", description="where requests are handled")
+    api_base_url: str = Field(default="https://sms.tencentcloudapi.com", pattern="^https?://", description="where its API is")
+
+    @model_validator(mode="after")
+    def _whole_or_not_at_all(self) -> "TencentSettings":
+        first = ("TOCSIN_TENCENT_SECRET_ID", self.secret_id)
+        _require(*first, "TOCSIN_TENCENT_SECRET_KEY", self.secret_key)
+        _require(*first, "TOCSIN_TENCENT_SDK_APP_ID", SecretStr(self.sdk_app_id))
+        _require(*first, "TOCSIN_TENCENT_CALLBACK_SECRET", self.callback_secret)
+        _require(
+            "TOCSIN_TENCENT_SECRET_ID_SECONDARY", self.secret_id_secondary, "TOCSIN_TENCENT_SECRET_KEY_SECONDARY", self.secret_key_secondary
+        )
+        return self
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys, id and secret, the present one first."""
+        return _pairs((self.secret_id, self.secret_key), (self.secret_id_secondary, self.secret_key_secondary))
+
+
+def _require(given: str, value: str, needed: str, secret: SecretStr) -> None:
+    if value and not secret.get_secret_value():
+        raise ValueError(f"{needed} must be set when {given} is")
+
+
+def _pairs(*pairs: tuple[str, SecretStr]) -> list[tuple[str, str]]:
+    return [(key_id, secret.get_secret_value()) for key_id, secret in pairs if key_id]

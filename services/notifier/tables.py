@@ -79,6 +79,7 @@ class AttemptRow(NotifierTable, table=True):
     possible_duplicate: bool = Field(sa_column=Column(Boolean, nullable=False))
     provider_id: str | None = Field(default=None, sa_column=Column(String(64)))
     error_code: int | None = Field(default=None, sa_column=Column(Integer))
+    provider_code: str | None = Field(default=None, sa_column=Column(Text))
     started_at: datetime = Field(sa_column=_time())
     submitted_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from twilio.request_validator import RequestValidator
 
 from libs.service.serve import listen, serving
-from services.notifier.gateways import Outgoing
+from services.notifier.gateways import Outgoing, Sought
 from services.notifier.gateways.twilio import HttpClient, TwilioGateway, make_gateway, seen_in_callback
 from services.notifier.gateways.twilio_webhooks import is_signed, read_form, twiml
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
@@ -48,6 +48,10 @@ async def gateway(desk):
 
 def message(to: str = OFFICER, body: str = "编号C7H2MQ") -> Outgoing:
     return Outgoing(uuid4(), to, body, 300)
+
+
+def sought(to: str = OFFICER, body: str = "x", since=NOON, taken=frozenset(), provider_id: str | None = None) -> Sought:
+    return Sought(uuid4(), to, body, since, provider_id, frozenset(taken))
 
 
 async def test_a_message_goes_out_with_its_attempts_callback_and_validity():
@@ -130,8 +134,8 @@ async def test_no_answer_in_time_is_ambiguous():
         base_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         gateway = gateway_to(base_url, timeout_s=0.2)
         assert await gateway.send(message()) == Ambiguous("TimeoutError")
-        assert await gateway.find(OFFICER, "x", NOON, frozenset()) == Unanswered()
-        assert await gateway.fetch("SM1") == Unanswered()
+        assert await gateway.find(sought(OFFICER, "x", NOON, set())) == Unanswered()
+        assert await gateway.fetch(sought(provider_id="SM1")) == Unanswered()
         await gateway.close()
 
 
@@ -139,20 +143,20 @@ async def test_an_ambiguous_message_is_found_in_the_providers_list(desk, gateway
     await desk.faults({"accept_then_reset": True})
     outgoing = message()
     assert isinstance(await gateway.send(outgoing), Ambiguous)
-    found = await gateway.find(OFFICER, outgoing.body, NOON, frozenset())
+    found = await gateway.find(sought(OFFICER, outgoing.body, NOON, set()))
     assert isinstance(found, Accepted)
     await desk.sandbox.settle()
-    assert await gateway.find(OFFICER, outgoing.body, NOON, frozenset()) == Accepted(found.provider_id, AttemptState.DELIVERED)
+    assert await gateway.find(sought(OFFICER, outgoing.body, NOON, set())) == Accepted(found.provider_id, AttemptState.DELIVERED)
 
 
 async def test_only_the_very_message_is_found(desk, gateway):
     outgoing = message()
     answer = await gateway.send(outgoing)
     assert isinstance(answer, Accepted)
-    assert await gateway.find(OFFICER, "编号X", NOON, frozenset()) == Missing()
-    assert await gateway.find("+860010000002", outgoing.body, NOON, frozenset()) == Missing()
-    assert await gateway.find(OFFICER, outgoing.body, NOON + timedelta(seconds=10), frozenset()) == Missing()
-    assert await gateway.find(OFFICER, outgoing.body, NOON, frozenset({answer.provider_id})) == Missing()
+    assert await gateway.find(sought(OFFICER, "编号X", NOON, set())) == Missing()
+    assert await gateway.find(sought("+860010000002", outgoing.body, NOON, set())) == Missing()
+    assert await gateway.find(sought(OFFICER, outgoing.body, NOON + timedelta(seconds=10), set())) == Missing()
+    assert await gateway.find(sought(OFFICER, outgoing.body, NOON, {answer.provider_id})) == Missing()
 
 
 async def test_a_message_is_found_behind_the_many_that_came_after_it(desk, gateway):
@@ -160,8 +164,8 @@ async def test_a_message_is_found_behind_the_many_that_came_after_it(desk, gatew
     answer = await gateway.send(outgoing)
     for number in range(120):
         await desk.send(OFFICER, Body=f"编号X{number}")
-    assert await gateway.find(OFFICER, outgoing.body, NOON, frozenset()) == answer
-    assert await gateway.find(OFFICER, "编号Y", NOON, frozenset()) == Missing()
+    assert await gateway.find(sought(OFFICER, outgoing.body, NOON, set())) == answer
+    assert await gateway.find(sought(OFFICER, "编号Y", NOON, set())) == Missing()
 
 
 async def test_how_a_message_is(desk, gateway):
@@ -170,7 +174,7 @@ async def test_how_a_message_is(desk, gateway):
     assert isinstance(answer, Accepted)
     await desk.sandbox.settle()
     assert await gateway.fetch(answer.provider_id) == Accepted(answer.provider_id, AttemptState.UNDELIVERED, 30005)
-    assert await gateway.fetch("SM" + "0" * 32) == Missing()
+    assert await gateway.fetch(sought(provider_id="SM" + "0" * 32)) == Missing()
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,9 @@ class AttemptOut(BaseModel):
     state: AttemptState
     provider_id: str | None
     error_code: int | None
+    provider_code: str | None = Field(
+        description="Why it failed, where the provider's codes are texts.", examples=["isv.AMOUNT_NOT_ENOUGH"]
+    )
     possible_duplicate: bool
     template: str = Field(examples=["assign-reply.zh_CN.1"])
     at: datetime
@@ -168,6 +171,7 @@ def _out(listed: Listed) -> NotificationOut:
                 state=attempt["state"],
                 provider_id=attempt["provider_id"],
                 error_code=attempt["error_code"],
+                provider_code=attempt["provider_code"],
                 possible_duplicate=attempt["possible_duplicate"],
                 template=attempt["template_id"],
                 at=attempt["started_at"],

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.notifier.rules.states import Accepted, Ambiguous, Missing, Rejected, Unanswered
+from services.notifier.rules.texts import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +20,55 @@ class Capabilities:
     max_chars: int
     prefixes: tuple[str, ...] = ("+",)
     """The numbers that it serves, by how they begin."""
+    one_way: tuple[str, ...] = ()
+    """Numbers, by how they begin, that can neither answer through it nor be sent a link, whatever it can do elsewhere."""
 
     def carries(self, channel: str, phone: str) -> bool:
         """Whether it serves that channel for that number."""
         return channel in self.channels and phone.startswith(self.prefixes)
 
+    def hears(self, phone: str) -> bool:
+        """Whether that number can answer through it."""
+        return self.replies and not phone.startswith(self.one_way or _NOBODY)
+
+    def links_to(self, phone: str) -> bool:
+        """Whether a text to that number may contain a link."""
+        return self.links and not phone.startswith(self.one_way or _NOBODY)
+
+
+STOPS = frozenset({"MOBILE_IN_BLACK", "USER_REJECT", "FailedOperation.PhoneNumberInBlacklist", "MBBLACK"})
+"""Domestic providers' codes for a number that wants no more SMS (it answered T, or is on their black list): a human must see to it."""
+
+_NOBODY = ("no number begins like this",)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to send. `valid_s`: after so many seconds it would be of no use any more, and must fail instead of arriving."""
+    """One message to send. `valid_s`: after so many seconds it would be of no use any more, and must fail instead of arriving.
+
+    `template_id` and `variables` (names and values in the order of the text) are what `body` was made of, for gateways that take
+    registered templates only.
+    """
 
     attempt_id: UUID
     to: str
     body: str
     valid_s: int
+    template_id: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    language: Language = "zh_CN"
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """An attempt that a provider is asked about. `to` is None when its contact is gone; `taken`: the provider's ids of other attempts."""
+
+    attempt_id: UUID
+    to: str | None
+    body: str
+    since: datetime
+    provider_id: str | None = None
+    taken: frozenset[str] = frozenset()
 
 
 class Gateway(Protocol):
@@ -52,12 +88,12 @@ class Gateway(Protocol):
         """Hands a message over; answers within the configured timeout."""
         ...
 
-    async def find(self, to: str, body: str, since: datetime, taken: frozenset[str]) -> Accepted | Missing | Unanswered:
+    async def find(self, sought: Sought) -> Accepted | Missing | Unanswered:
         """Looks for a message whose sending had no known outcome, among those to `to` since then that are not in `taken`."""
         ...
 
-    async def fetch(self, provider_id: str) -> Accepted | Missing | Unanswered:
-        """Asks how a message is."""
+    async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
+        """Asks how a message is whose `provider_id` is known."""
         ...
 
     async def close(self) -> None:

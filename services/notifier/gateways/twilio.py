@@ -2,7 +2,7 @@
 
 import contextvars
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -13,12 +13,14 @@ from twilio.rest import Client
 
 from libs.log import get_logger
 from libs.web import forms
-from services.notifier.gateways import Capabilities, Outgoing
+from services.notifier.gateways import Capabilities, Outgoing, Sought
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 
 NAME = "twilio"
 FALLBACK = "twilio_fallback"
 API = "https://api.twilio.com"
+MAINLAND = ("+86",)
+"""Over Twilio, mainland China has no two-way SMS and refuses links (findings.md, SMS)."""
 ANSWER_BYTES_MAX = 1_000_000
 FIND_PAGE = 50
 FIND_MESSAGES_MAX = 2_000
@@ -59,14 +61,24 @@ class TwilioGateway:
     """SMS over one account of Twilio's. A callback goes to `callback_base_url` with the attempt's id behind it."""
 
     def __init__(
-        self, client: Client, http: "HttpClient", *, name: str, from_number: str, callback_base_url: str, takes_replies: bool
+        self,
+        client: Client,
+        http: "HttpClient",
+        *,
+        name: str,
+        from_number: str,
+        callback_base_url: str,
+        takes_replies: bool,
+        one_way: tuple[str, ...],
     ) -> None:
         self.name = name
         self._client = client
         self._http = http
         self._from_number = from_number
         self._callback_base_url = callback_base_url
-        self.capabilities = Capabilities(channels=frozenset({"sms"}), links=False, replies=takes_replies, templates=False, max_chars=1600)
+        self.capabilities = Capabilities(
+            channels=frozenset({"sms"}), links=False, replies=takes_replies, templates=False, max_chars=1600, one_way=one_way
+        )
 
     async def send(self, message: Outgoing) -> Accepted | Rejected | Ambiguous:
         try:
@@ -85,16 +97,18 @@ class TwilioGateway:
             return Ambiguous(type(error).__name__)
         return _seen(sent) if sent.sid else Ambiguous("no sid")
 
-    async def find(self, to: str, body: str, since: datetime, taken: frozenset[str]) -> Accepted | Missing | Unanswered:
+    async def find(self, sought: Sought) -> Accepted | Missing | Unanswered:
+        if sought.to is None:
+            return Unanswered()
         found: Any = None
         seen = 0
         try:
             # The newest come first. In a storm one phone gets hundreds of messages: read back to `since`, not just the first page.
-            async for message in await self._client.messages.stream_async(to=to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
+            async for message in await self._client.messages.stream_async(to=sought.to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
                 seen += 1
-                if message.date_created is not None and message.date_created < since - DATE_SLACK:
+                if message.date_created is not None and message.date_created < sought.since - DATE_SLACK:
                     break
-                if message.body == body and message.sid not in taken and str(message.direction) == "outbound-api":
+                if message.body == sought.body and message.sid not in sought.taken and str(message.direction) == "outbound-api":
                     found = message  # the oldest one that fits is the one that this attempt sent
         except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
             log.warning("notifier.find_unanswered", gateway=self.name, error=type(error).__name__)
@@ -103,9 +117,9 @@ class TwilioGateway:
             return _seen(found)
         return Missing() if seen < FIND_MESSAGES_MAX else Unanswered()
 
-    async def fetch(self, provider_id: str) -> Accepted | Missing | Unanswered:
+    async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
         try:
-            return _seen(await self._client.messages(provider_id).fetch_async())
+            return _seen(await self._client.messages(str(sought.provider_id)).fetch_async())
         except (TwilioRestException, TwilioServiceException) as error:
             if error.status == 404:
                 return Missing()
@@ -129,12 +143,21 @@ def make_gateway(
     takes_replies: bool,
     http: "HttpClient",
     name: str = NAME,
+    one_way: tuple[str, ...] = MAINLAND,
 ) -> TwilioGateway:
-    """The gateway on an account; `name` tells it from another account's."""
+    """The gateway on an account; `name` tells it from another account's. `one_way`: see `Capabilities`."""
     http.base_url = api_base_url
     options = {"http_client": http, "environment": {"TWILIO_EDGE": "", "TWILIO_REGION": ""}}
     client = Client(account_sid, auth_token, **options)  # type: ignore[no-untyped-call] # the SDK is not typed
-    return TwilioGateway(client, http, name=name, from_number=from_number, callback_base_url=callback_base_url, takes_replies=takes_replies)
+    return TwilioGateway(
+        client,
+        http,
+        name=name,
+        from_number=from_number,
+        callback_base_url=callback_base_url,
+        takes_replies=takes_replies,
+        one_way=one_way,
+    )
 
 
 def state_of(status: str) -> AttemptState | None:

@@ -1,7 +1,8 @@
 """Sending and following up: what the claiming job takes, and what is done with everything that is seen of an attempt."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfoNotFoundError
@@ -12,11 +13,13 @@ from libs.directory.model import Contact
 from libs.events import Event, EventData, new_id, publish
 from libs.events.catalogue import NotificationDelivered, NotificationFailed, NotificationSubmitted
 from libs.log import get_logger
+from libs.terms import Purpose
 from services.notifier import store
-from services.notifier.gateways import Gateway, Outgoing
+from services.notifier.gateways import STOPS, Gateway, Outgoing, Sought
 from services.notifier.gateways.twilio import STOPPED
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.people import People
+from services.notifier.rules.routes import Routes
 from services.notifier.rules.states import (
     CRITICAL,
     Accepted,
@@ -27,11 +30,12 @@ from services.notifier.rules.states import (
     Notification,
     NotificationState,
     Observation,
+    Rejected,
     Unanswered,
     follow,
     put_off,
 )
-from services.notifier.rules.texts import Language, Registry, TemplateError, Wording
+from services.notifier.rules.texts import Language, Registered, Registry, TemplateError, Wording
 from services.notifier.rules.ways import Wait, Way, choose, others
 from services.notifier.store import Beginning, Subject
 
@@ -41,7 +45,7 @@ VALID_S_MAX = 36_000
 log = get_logger("notifier")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Means:
     """What sending needs. `gateways` in the order to try them."""
 
@@ -53,14 +57,20 @@ class Means:
     gates: Gates
     woken: Callable[[], None] = lambda: None
     """Called after a commit that queued something to send at once."""
+    routes: Routes | None = None
+    """Which gateways take the SMS to which numbers, and in which order; None: all that serve them, in the order of `gateways`."""
+    registered: Mapping[str, Registered] = field(default_factory=dict)
+    """What is registered with each gateway that takes registered texts only."""
 
-    def carriers(self, contact: Contact) -> list[str]:
-        """The gateways that serve a contact, the preferred one first."""
-        return [name for name, one in self.gateways.items() if one.capabilities.carries(contact.channel, contact.phone)]
+    def carriers(self, contact: Contact, purpose: Purpose) -> list[str]:
+        """The gateways that serve a contact and have a text for that purpose, the preferred one first."""
+        routed = self.routes.serving(contact.phone) if self.routes is not None and contact.channel == "sms" else self.gateways
+        serving = [name for name in routed if self.gateways[name].capabilities.carries(contact.channel, contact.phone)]
+        return [name for name in serving if name not in self.registered or purpose in self._said[name]]
 
-    def of_channel(self, channel: str) -> list[str]:
-        """The gateways of a channel, whatever numbers they serve."""
-        return [name for name, one in self.gateways.items() if channel in one.capabilities.channels]
+    @functools.cached_property
+    def _said(self) -> dict[str, frozenset[Purpose]]:
+        return {name: self.registry.said(registered) for name, registered in self.registered.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,8 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
     for subject, notification in taken:
         recipient = await means.people.recipient(tx, subject.officer_id)
         critical = subject.priority == CRITICAL
-        way = choose(recipient.contacts, means.carriers, notification, means.gates.breakers, now, critical=critical)
+        carriers = functools.partial(means.carriers, purpose=subject.purpose)
+        way = choose(recipient.contacts, carriers, notification, means.gates.breakers, now, critical=critical)
         if isinstance(way, Wait):
             moved[subject.notification_id] = put_off(notification, way.contact.contact_id, way.until, now, means.limits)
             continue
@@ -113,7 +124,10 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
         moved[subject.notification_id] = replace(
             notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
         )
-        message = Outgoing(beginning.attempt.attempt_id, way.contact.phone, beginning.body, _valid_s(subject.deadline_at, now, means))
+        text, valid_s = beginning.text, _valid_s(subject.deadline_at, now, means)
+        message = Outgoing(
+            beginning.attempt.attempt_id, way.contact.phone, text.body, valid_s, text.template_id, text.variables, text.language
+        )
         ready.append(Ready(means.gateways[way.gateway], message, subject, first=notification.current_attempt is None))
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
@@ -133,7 +147,8 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
             continue
         subject = known[attempt_id][0]
         notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
-        more = others(attempt.gateway, means.of_channel(attempt.channel), notification, means.gates.breakers, now)
+        serving = await _others(tx, means, subject, attempt, observation)
+        more = others(attempt.gateway, serving, notification, means.gates.breakers, now)
         followed = follow(notification, attempt, observation, now, means.limits, others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
@@ -151,6 +166,16 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
     return [attempt_id in known for attempt_id, _ in seen]
 
 
+async def _others(tx: Tx, means: Means, subject: Subject, attempt: Attempt, seen: Observation) -> list[str]:
+    """The gateways that serve the same contact, where it matters: this one has failed."""
+    if not isinstance(seen, Rejected) and not (isinstance(seen, Accepted) and seen.busy):
+        return []
+    await means.people.fresh(tx)
+    recipient = await means.people.recipient(tx, subject.officer_id)
+    contact = next((contact for contact in recipient.contacts if contact.contact_id == attempt.contact_id), None)
+    return means.carriers(contact, subject.purpose) if contact is not None else []
+
+
 async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) -> str | None:
     """The number of a contact, unless it is gone."""
     await means.people.fresh(tx)
@@ -163,11 +188,12 @@ async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: 
     gateway = means.gateways.get(attempt.gateway)
     if gateway is None:
         return Unanswered()
+    sought = Sought(attempt.attempt_id, to, body, attempt.started_at, attempt.provider_id, taken)
     answer: Observation
     if attempt.provider_id is not None:
-        answer = await gateway.fetch(attempt.provider_id)
+        answer = await gateway.fetch(sought)
     elif to is not None:
-        answer = await gateway.find(to, body, attempt.started_at, taken)
+        answer = await gateway.find(sought)
     else:
         return Unanswered()
     if isinstance(answer, Accepted):
@@ -190,8 +216,9 @@ async def _begin(
                 now=now,
                 zone=await means.people.zone(tx, subject.division_code),
                 language=language,
-                can_reply=gateway.capabilities.replies,
-            )
+                can_reply=gateway.capabilities.hears(contact.phone),
+            ),
+            means.registered.get(way.gateway),
         )
     except (TemplateError, ZoneInfoNotFoundError):
         log.exception("notifier.no_text", notification_id=str(subject.notification_id), purpose=subject.purpose)
@@ -205,7 +232,7 @@ async def _begin(
         started_at=now,
         check_at=now + timedelta(seconds=means.limits.lease_s),
     )
-    return Beginning(subject.notification_id, attempt, text.template_id, text.body, possible_duplicate)
+    return Beginning(subject.notification_id, attempt, text, possible_duplicate)
 
 
 def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
@@ -216,8 +243,12 @@ def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
 
 
 def _page_if_stopped(subject: Subject, before: Attempt, after: Attempt) -> None:
-    if after.error_code == STOPPED and before.error_code != STOPPED:
+    if _is_stop(after) and not _is_stop(before):
         log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
+
+
+def _is_stop(attempt: Attempt) -> bool:
+    return attempt.error_code == STOPPED or attempt.provider_code in STOPS
 
 
 def _tell(subject: Subject, data: EventData, now: datetime) -> Event[EventData]:

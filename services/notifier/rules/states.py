@@ -69,6 +69,8 @@ class Refusal(StrEnum):
     """This number cannot be reached: the next contact at once."""
     GATEWAY = "gateway"
     """Our account or sender is at fault: somebody must be told; tried again for a while."""
+    ELSEWHERE = "elsewhere"
+    """This gateway does not send to this number (its limit for the number, its region): another gateway at once, else the next contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Accepted:
     """The provider has the message, as `provider_id`, in `state` (submitted, sent, delivered, undelivered or failed).
 
     `busy`: it failed for a reason that passes (queue overflow). `polled`: we had to ask, since nobody told us.
+    `code`: why it failed, where the provider's codes are texts.
     """
 
     provider_id: str
@@ -83,15 +86,20 @@ class Accepted:
     error_code: int | None = None
     busy: bool = False
     polled: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider does not take the message; it is certain that it was not sent."""
+    """The provider does not take the message; it is certain that it was not sent. 0: it was not even reached.
+
+    `code` instead of `error_code` where the provider's codes are texts.
+    """
 
     refusal: Refusal
-    error_code: int
+    error_code: int | None
     retry_after_s: float = 0.0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,8 @@ class Attempt:
     started_at: datetime
     provider_id: str | None = None
     error_code: int | None = None
+    provider_code: str | None = None
+    """Why it failed, where the provider's codes are texts."""
     submitted_at: datetime | None = None
     ended_at: datetime | None = None
     check_at: datetime | None = None
@@ -218,13 +228,13 @@ def next_contact(notification: Notification, contact_id: UUID, reason: str, now:
 
 def _observe(attempt: Attempt, seen: Observation, now: datetime, limits: Limits) -> Attempt:
     match seen:
-        case Accepted(provider_id=provider_id, state=state, error_code=error_code, polled=polled):
+        case Accepted(provider_id=provider_id, state=state, error_code=error_code, polled=polled, code=code):
             known = replace(attempt, provider_id=attempt.provider_id or provider_id, submitted_at=attempt.submitted_at or now)
             if polled and state in OPEN and _age_s(known, now) >= limits.confirm_give_up_s:
                 state = AttemptState.LOST
-            return _raise_to(known, state, now, error_code=error_code, check_at=now + timedelta(seconds=limits.confirm_s))
-        case Rejected(error_code=error_code):
-            return _raise_to(attempt, AttemptState.REJECTED, now, error_code=error_code)
+            return _raise_to(known, state, now, error_code=error_code, code=code, check_at=now + timedelta(seconds=limits.confirm_s))
+        case Rejected(error_code=error_code, code=code):
+            return _raise_to(attempt, AttemptState.REJECTED, now, error_code=error_code, code=code)
         case Ambiguous():
             return _raise_to(attempt, AttemptState.AMBIGUOUS, now, check_at=now + timedelta(seconds=limits.ambiguous_wait_s))
         case Missing():
@@ -238,7 +248,13 @@ def _observe(attempt: Attempt, seen: Observation, now: datetime, limits: Limits)
 
 
 def _raise_to(
-    attempt: Attempt, state: AttemptState, now: datetime, *, error_code: int | None = None, check_at: datetime | None = None
+    attempt: Attempt,
+    state: AttemptState,
+    now: datetime,
+    *,
+    error_code: int | None = None,
+    code: str = "",
+    check_at: datetime | None = None,
 ) -> Attempt:
     if state is attempt.state and state in OPEN:
         return replace(attempt, check_at=check_at)
@@ -246,7 +262,7 @@ def _raise_to(
         return attempt  # late or repeated; of rejected, undelivered and failed the first word stands
     if state in OPEN:
         return replace(attempt, state=state, check_at=check_at)
-    return replace(attempt, state=state, error_code=error_code, ended_at=now, check_at=None)
+    return replace(attempt, state=state, error_code=error_code, provider_code=code or None, ended_at=now, check_at=None)
 
 
 def _age_s(attempt: Attempt, now: datetime) -> float:
@@ -269,8 +285,8 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
             )
         case AttemptState.LOST:
             return next_contact(notification, attempt.contact_id, "unconfirmed", now)
-    reason = f"{attempt.state}:{attempt.error_code or 0}"
-    if not _may_help_again(seen):
+    reason = f"{attempt.state}:{attempt.provider_code or attempt.error_code or 0}"
+    if not _may_help_again(seen, others=others):
         return next_contact(notification, attempt.contact_id, reason, now)
     since = notification.contact_since or attempt.started_at
     if (now - since).total_seconds() >= limits.retry_give_up_s:
@@ -305,8 +321,10 @@ def _never_there(attempt: Attempt, seen: Observation) -> bool:
     return attempt.submitted_at is None or isinstance(seen, Missing)
 
 
-def _may_help_again(seen: Observation) -> bool:
-    """Whether the same number may work later: the gateway was busy or at fault, not the contact."""
+def _may_help_again(seen: Observation, *, others: bool) -> bool:
+    """Whether the same number may work later, or through another gateway: this one was busy or at fault, not the contact."""
+    if isinstance(seen, Rejected) and seen.refusal is Refusal.ELSEWHERE:
+        return others
     if isinstance(seen, Rejected):
         return seen.refusal is not Refusal.CONTACT
     return isinstance(seen, Accepted) and seen.busy

@@ -1,8 +1,8 @@
 """What an SMS says: registered templates, checked when they are loaded, filled with codes and times only (promise 7)."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -20,6 +20,8 @@ LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
 UCS2_UNITS_MAX = 70
 """One SMS in UCS-2 (rules.yaml sms.body_max_chars), signature included."""
 GSM7_SEPTETS_MAX = 160
+VARIABLE_CHARS_MAX = 20
+"""The strictest provider's (rules.yaml sms.providers.huawei.txt_var_max)."""
 
 CODE = re.compile(r"[23456789CFGHJMPQRVWX]{6}")
 """The opaque code (rules.yaml sms.opaque_code): random, without vowels and look-alikes, tells nothing about place or child."""
@@ -39,6 +41,7 @@ WORST: dict[Language, dict[str, str]] = {
     "en": {"grade_roman": "III", "opaque_code": "WWWWWW", "deadline_hhmm": "tomorrow 23:59", "minutes_left": "999 days"},
 }
 """The longest value of each variable."""
+ALWAYS_KNOWN = frozenset({"grade_roman", "opaque_code"})
 
 
 class TemplateError(ValueError):
@@ -67,10 +70,12 @@ class _Document(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A rendered SMS and the template that it came from (`assign-reply.zh_CN.1`)."""
+    """A rendered SMS, the template that it came from (`assign-reply.zh_CN.1`), and its variables in the order of the text."""
 
     template_id: str
     body: str
+    variables: tuple[tuple[str, str], ...]
+    language: Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,34 @@ class Wording:
 @dataclass(frozen=True, slots=True)
 class _Body:
     template_id: str
+    plain: str
+    """Without signature."""
     text: str
-    variables: frozenset[str]
+    variables: tuple[str, ...]
+    """In the order of the text, each once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A text as it is written, without signature, and its variables in the order of the text, each once."""
+
+    template_id: str
+    way: Way
+    language: Language
+    plain: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a deployment has registered with one provider: the signature, and the provider's code of each of our texts."""
+
+    signature: str
+    codes: Mapping[str, str]
+
+    def sign(self, text: str) -> str:
+        """The text as it arrives: the provider puts the signature in front."""
+        return f"【{self.signature}】{text}"
 
 
 class Registry:
@@ -114,23 +145,42 @@ class Registry:
         self.version = version
         self._bodies = bodies
 
-    def render(self, wording: Wording) -> Text:
-        """The SMS for `wording`. Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text."""
+    def render(self, wording: Wording, registered: Registered | None = None) -> Text:
+        """The SMS for `wording`. Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text.
+
+        For a gateway that takes `registered` texts only it is one of those, in Chinese where there is none in the officer's language.
+        """
         if not CODE.fullmatch(wording.code):
             raise TemplateError("the code is not an opaque code")
-        values = {
-            "grade_roman": _ROMAN[wording.language][wording.grade],
-            "opaque_code": wording.code,
-            **_times(wording),
-        }
-        for body in self._candidates(wording):
-            if body.variables <= values.keys():
-                return Text(body.template_id, body.text.format_map(values))
-        raise TemplateError(f"no template for {wording.purpose}")  # pragma: no cover - load() sees to it that there is one
+        for spoken in (wording,) if registered is None else (wording, replace(wording, language="zh_CN")):
+            values = {"grade_roman": _ROMAN[spoken.language][spoken.grade], "opaque_code": spoken.code, **_times(spoken)}
+            for body in self._candidates(spoken):
+                if (registered is None or body.template_id in registered.codes) and values.keys() >= set(body.variables):
+                    whole = body.text if registered is None else registered.sign(body.plain)
+                    variables = tuple((name, values[name]) for name in body.variables)
+                    return Text(body.template_id, whole.format_map(values), variables, spoken.language)
+        raise TemplateError(f"no template for {wording.purpose}")
+
+    def said(self, registered: Registered) -> frozenset[Purpose]:
+        """What can always be said with the texts that are registered: without a deadline, and where nobody can reply."""
+        return frozenset(
+            purpose
+            for (purpose, _kind, way, _language), bodies in self._bodies.items()
+            for body in bodies
+            if way == "workbench" and body.template_id in registered.codes and set(body.variables) <= ALWAYS_KNOWN
+        )
 
     def bodies(self) -> Sequence[tuple[str, Language, str]]:
         """Every body with its id and language, signature included, for tests and the preview page."""
         return [(body.template_id, key[3], body.text) for key, bodies in self._bodies.items() for body in bodies]
+
+    def entries(self) -> list[Entry]:
+        """Every text as it is written, for those who register it."""
+        return [
+            Entry(body.template_id, way, language, body.plain, body.variables)
+            for (_purpose, _kind, way, language), bodies in self._bodies.items()
+            for body in bodies
+        ]
 
     def samples(self) -> list[Sample]:
         """Every text with the longest values of its variables, for people to look at."""
@@ -141,16 +191,13 @@ class Registry:
                 made.append(Sample(body.template_id, purpose, language, text, *_units(text)))
         return made
 
-    def _candidates(self, wording: Wording) -> Sequence[_Body]:
+    def _candidates(self, wording: Wording) -> Iterator[_Body]:
         kind: Kind = "ack" if wording.step in {None, Step.ACKNOWLEDGE, Step.DISPATCH} else "step"
         other: Kind = "step" if kind == "ack" else "ack"
         ways: tuple[Way, ...] = ("reply", "workbench") if wording.can_reply else ("workbench",)
         for wanted in (kind, other):
             for way in ways:
-                found = self._bodies.get((wording.purpose, wanted, way, wording.language))
-                if found:
-                    return found
-        return ()
+                yield from self._bodies.get((wording.purpose, wanted, way, wording.language), ())
 
 
 def load(document: Any) -> Registry:
@@ -169,7 +216,7 @@ def load(document: Any) -> Registry:
                 body = _check(parsed, f"{template.id}.{language}.{number}", language, text)
                 bodies.setdefault((template.purpose, template.kind, template.way, language), []).append(body)
             last = bodies[(template.purpose, template.kind, template.way, language)][-1]
-            if not last.variables <= {"grade_roman", "opaque_code"}:
+            if not set(last.variables) <= ALWAYS_KNOWN:
                 raise TemplateError(f"{last.template_id}: the last body may only use grade_roman and opaque_code, which are always known")
     for purpose in Purpose:
         if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
@@ -200,6 +247,7 @@ def _check(document: _Document, template_id: str, language: Language, text: str)
         raise TemplateError(f"{template_id}: variables take no format")
     if any(not literal and name is not None for literal, name, *_ in parts[1:]):
         raise TemplateError(f"{template_id}: two variables stand side by side, which providers refuse")
+    _check_for_providers(template_id, language, variables, fixed)
     low = fixed.lower()
     for word in document.forbidden_words.get(language, ()):
         if word.lower() in low:
@@ -209,7 +257,17 @@ def _check(document: _Document, template_id: str, language: Language, text: str)
     whole = document.signatures[language] + text
     if too_long(whole.format_map(WORST[language])):
         raise TemplateError(f"{template_id}: longer than one SMS in the worst case")
-    return _Body(template_id, whole, frozenset(variables))
+    return _Body(template_id, text, whole, tuple(variables))
+
+
+def _check_for_providers(template_id: str, language: Language, variables: Sequence[str], fixed: str) -> None:
+    """What providers refuse when a text is registered (rules.yaml sms.providers)."""
+    if len(set(variables)) != len(variables):
+        raise TemplateError(f"{template_id}: a variable stands twice, which providers count as two")
+    if any(bracket in fixed for bracket in "【】[]"):
+        raise TemplateError(f"{template_id}: no brackets, which providers take for a signature")
+    if long := [name for name in variables if len(WORST[language][name]) > VARIABLE_CHARS_MAX]:
+        raise TemplateError(f"{template_id}: variable {long[0]!r} can be longer than {VARIABLE_CHARS_MAX} characters")
 
 
 def _times(wording: Wording) -> dict[str, str]:

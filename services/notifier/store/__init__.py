@@ -15,6 +15,7 @@ import asyncpg
 from libs.db import Tx
 from libs.terms import Grade, Purpose, Step, Tier
 from services.notifier.rules.states import Attempt, AttemptState, Notification, NotificationState
+from services.notifier.rules.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,7 @@ class Beginning:
 
     notification_id: UUID
     attempt: Attempt
-    template_id: str
-    body: str
+    text: Text
     possible_duplicate: bool
 
 
@@ -79,8 +79,8 @@ STATE = """
 n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason, n.refused
 """
 _ATTEMPT = """
-a.attempt_id, a.contact_id, a.gateway, a.channel, a.state AS attempt_state, a.started_at, a.provider_id, a.error_code, a.submitted_at,
-a.ended_at, a.check_at
+a.attempt_id, a.contact_id, a.gateway, a.channel, a.state AS attempt_state, a.started_at, a.provider_id, a.error_code, a.provider_code,
+a.submitted_at, a.ended_at, a.check_at
 """
 
 _CLAIM_DUE = f"""
@@ -127,10 +127,10 @@ WHERE n.notification_id = m.notification_id
 
 _RECORD = """
 UPDATE notifier.attempts a
-SET state = r.state, provider_id = r.provider_id, error_code = r.error_code, submitted_at = r.submitted_at, ended_at = r.ended_at,
-    check_at = r.check_at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[])
-     AS r (attempt_id, state, provider_id, error_code, submitted_at, ended_at, check_at)
+SET state = r.state, provider_id = r.provider_id, error_code = r.error_code, provider_code = r.provider_code,
+    submitted_at = r.submitted_at, ended_at = r.ended_at, check_at = r.check_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[])
+     AS r (attempt_id, state, provider_id, error_code, provider_code, submitted_at, ended_at, check_at)
 WHERE a.attempt_id = r.attempt_id
 """
 
@@ -164,7 +164,8 @@ WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notifica
 ORDER BY n.requested_at, n.notification_id LIMIT $4
 """
 LIST_ATTEMPTS = """
-SELECT notification_id, attempt_id, gateway, channel, template_id, state, possible_duplicate, provider_id, error_code, started_at
+SELECT notification_id, attempt_id, gateway, channel, template_id, state, possible_duplicate, provider_id, error_code, provider_code,
+    started_at
 FROM notifier.attempts WHERE notification_id = ANY ($1::uuid[]) ORDER BY started_at, attempt_id
 """
 
@@ -196,8 +197,8 @@ async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
         [one.contact_id for one in attempts],
         [one.gateway for one in attempts],
         [one.channel for one in attempts],
-        [one.template_id for one in beginnings],
-        [one.body for one in beginnings],
+        [one.text.template_id for one in beginnings],
+        [one.text.body for one in beginnings],
         [one.state for one in attempts],
         [one.possible_duplicate for one in beginnings],
         [one.started_at for one in attempts],
@@ -244,6 +245,7 @@ async def record_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
         [a.state for a in attempts],
         [a.provider_id for a in attempts],
         [a.error_code for a in attempts],
+        [a.provider_code for a in attempts],
         [a.submitted_at for a in attempts],
         [a.ended_at for a in attempts],
         [a.check_at for a in attempts],
@@ -328,6 +330,7 @@ def _attempt(row: Any) -> Attempt:
         started_at=row["started_at"],
         provider_id=row["provider_id"],
         error_code=row["error_code"],
+        provider_code=row["provider_code"],
         submitted_at=row["submitted_at"],
         ended_at=row["ended_at"],
         check_at=row["check_at"],
