@@ -20,6 +20,7 @@ set_default_locale(locale_from_environment())  # the texts of the commands are m
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_("Mandatory reporting and alert routing.")
 )
+ACCOUNTS = ("TOCSIN_TWILIO_ACCOUNT_SID", "TOCSIN_ALIYUN_ACCESS_KEY_ID", "TOCSIN_TENCENT_SECRET_ID")
 demo_app = typer.Typer(no_args_is_help=True, help=_("Demonstrations."))
 
 
@@ -43,8 +44,8 @@ def run(
     if unknown:
         raise SettingsError("--services: " + _("%(name)s is not one of %(known)s", name=unknown[0], known=", ".join(SERVICES)))
     everything = set(chosen) == set(SERVICES)
-    # Who names an account of Twilio's wants its messages there, whatever else is a demonstration.
-    sandbox = demo and "notifier" in chosen and "TOCSIN_TWILIO_ACCOUNT_SID" not in os.environ
+    # Who names an account of a provider's wants its messages there, whatever else is a demonstration.
+    sandbox = demo and "notifier" in chosen and not any(os.environ.get(name) for name in ACCOUNTS)
     embedding = Embedding(chosen, sandbox=sandbox, demo=demo and everything, share_port=share_port)
     uvloop.run(run_embedded(settings, embedding, say))
 
@@ -98,6 +99,7 @@ def _add_parts() -> None:
     from deploy.cli_bus import app as bus_app
     from deploy.cli_directory import app as directory_app
     from deploy.cli_directory import keys_app
+    from deploy.cli_notifier import app as notifier_app
     from deploy.cli_policy import app as policy_app
     from deploy.demo.cli import HELP as TRAFFIC_HELP
     from deploy.demo.cli import traffic
@@ -109,6 +111,7 @@ def _add_parts() -> None:
     app.add_typer(policy_app, name="policy")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")
+    app.add_typer(notifier_app, name="notifier")
     app.command("backup", help=_("Writes the whole database to a file."))(backup)
     app.command("restore", help=_("Puts a backup into an empty database."))(restore)
     app.command("doctor", help=_("Checks promises 1–6 on the running system; exits with 1 when one is broken."))(doctor)

@@ -175,6 +175,7 @@ async def assembled(context: Context, embedding: Embedding, secrets: Secrets | N
                 auth_tokens=(secrets.twilio_auth_token,),
                 from_number=SANDBOX_NUMBER,
                 inbound_url=f"{context.settings.public_base_url}/v1/twilio/inbound",
+                **context.given.get("sandbox", {}),
             ),
             context.clock,
             owners=owners(context),

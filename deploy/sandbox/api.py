@@ -179,7 +179,7 @@ class _Filter:
         self._after, self._before = sent
 
     def matches(self, message: Message) -> bool:
-        if self._to and message.to != self._to:
+        if message.provider != "twilio" or (self._to and message.to != self._to):
             return False
         if self._from and message.from_number != self._from:
             return False

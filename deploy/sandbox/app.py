@@ -7,6 +7,7 @@ from typing import Self
 
 from fastapi import APIRouter, FastAPI
 
+from deploy.sandbox.aliyun import AliyunApi
 from deploy.sandbox.api import TwilioApi
 from deploy.sandbox.config import Owners, SandboxConfig
 from deploy.sandbox.control import Control
@@ -15,6 +16,7 @@ from deploy.sandbox.faults import Faults
 from deploy.sandbox.page import page_routes
 from deploy.sandbox.phones import Phones
 from deploy.sandbox.post import HttpPoster, Poster
+from deploy.sandbox.tencent import TencentApi
 from libs.clock import Clock, SystemClock
 from libs.service import Job
 from libs.service.loops import work
@@ -39,6 +41,9 @@ class Sandbox:
         self.courier = Courier(config, clock, self.phones, poster)
         self.router = APIRouter(include_in_schema=False)
         TwilioApi(config, clock, self.phones, self.faults, self.courier).routes(self.router)
+        for account, api in ((config.aliyun, AliyunApi), (config.tencent, TencentApi)):
+            if account is not None:
+                api(account, clock, self.phones, self.faults, self.courier, hang_s_max=config.hang_s_max).routes(self.router)
         Control(config, clock, self.phones, self.faults, poster=poster, owners=owners).routes(self.router)
         page_routes(self.router, ("/",) if bare else ("", "/"))
         self.job = Job("sandbox-callbacks", self.courier.run_once, wake=self.courier.wake)

@@ -18,6 +18,24 @@ Owners: TypeAlias = Callable[[], Awaitable[Mapping[str, Owner]]]
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderAccount:
+    """An account at a provider of mainland China, as `aliyun` and `tencent` play it.
+
+    `keys`: id → secret, all of them accepted. `templates`: the provider's code → the text in the provider's syntax, without signature.
+    `push_url`: where receipts and replies go, without the last part (`…/v1/aliyun/SECRET`). `daily_max`: messages of one template to one
+    number; None: any number. `returns_context`: Tencent's SessionContext comes back in its list, which Tencent switches on by hand.
+    """
+
+    keys: Mapping[str, str] = field(repr=False)
+    signature: str
+    templates: Mapping[str, str]
+    push_url: str = field(repr=False)
+    app_id: str = ""
+    daily_max: int | None = None
+    returns_context: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxConfig:
     """The account that the sandbox plays, where it reports to, and its bounds.
 
@@ -37,3 +55,5 @@ class SandboxConfig:
     callback_tries_max: int = 4
     callback_timeout_s: float = 10.0
     hang_s_max: float = 120.0
+    aliyun: ProviderAccount | None = None
+    tencent: ProviderAccount | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from deploy.sandbox.china import UNSUBSCRIBED, pushed_reply
 from deploy.sandbox.config import Owner, Owners, SandboxConfig
 from deploy.sandbox.documents import replies_in
 from deploy.sandbox.faults import FaultList, Faults
@@ -78,6 +79,8 @@ class Control:
         if message is None or message.direction == "inbound":
             raise NotFound("unknown_message", _("There is no such message on any virtual phone."))
         answer = self._phones.add("inbound", message.to, message.from_number, reply.body, self._clock.now(), status="received")
+        if message.provider != "twilio":
+            return await self._push_reply(message, answer)
         word = reply.body.strip().upper()
         if word in STOP_WORDS:
             self._phones.stop(message.to)
@@ -87,6 +90,19 @@ class Control:
         for text in texts:
             self._phones.add("outbound-reply", message.from_number, message.to, text, self._clock.now(), status="delivered")
         return {"sid": answer.sid, "answers": texts}
+
+    async def _push_reply(self, message: Message, answer: Message) -> dict[str, Any]:
+        """Pushed as the provider pushes; nothing comes back, since it sends registered texts only."""
+        if answer.body.strip().upper() in UNSUBSCRIBED:
+            self._phones.stop(message.to)
+        url, body = pushed_reply(self._config, message, answer, self._clock.now())
+        try:
+            code, _text = await self._post(url, body, {"Content-Type": "application/json"})
+        except PostFailed as error:
+            raise Unavailable("webhook_unreachable", _("The reply webhook did not answer.")) from error
+        if code != status.HTTP_200_OK:
+            raise Conflict("webhook_refused", _("The reply webhook answered with status %(status)s.", status=code))
+        return {"sid": answer.sid, "answers": []}
 
     async def phones(
         self,
@@ -199,6 +215,10 @@ def _item(message: Message) -> dict[str, Any]:
         "status": message.status,
         "error_code": message.error_code,
         "direction": message.direction,
+        "provider": message.provider,
+        "template": message.template,
+        "variables": list(message.variables),
+        "reference": message.reference,
     }
 
 

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from deploy.sandbox.china import receipt
 from deploy.sandbox.config import SandboxConfig
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.phones import Message, Phones
@@ -127,6 +128,8 @@ class Courier:
             way.posts.popleft()
 
     async def _report(self, way: _Way, status: str, code: int | None) -> bool:
+        if way.message.provider != "twilio":
+            return await self._push(way, status)
         form = _callback_form(self._config.account_sid, way.message, status, code)
         token = "forged" if way.forged else self._config.auth_tokens[0]
         url = way.message.callback_url
@@ -137,9 +140,18 @@ class Courier:
             return False
         return answered < 500
 
+    async def _push(self, way: _Way, status: str) -> bool:
+        url, body = receipt(self._config, way.message, arrived=status == "delivered", forged=way.forged, now=self._clock.now())
+        try:
+            answered, _text = await self._post(url, body, {"Content-Type": "application/json"})
+        except PostFailed as error:
+            log.warning("sandbox.receipt_unanswered", sid=way.message.sid, status=status, error=str(error))
+            return False
+        return answered < 500
+
 
 def _plan(config: SandboxConfig, message: Message, fault: Fault | None) -> _Way:
-    final = (fault.final_status if fault else None) or "delivered"
+    final = (fault.final_status if fault else None) or ("undelivered" if message.code else "delivered")
     code = fault.final_error_code if fault else None
     moves: list[tuple[str, int | None]] = []
     if final in {"sent", "delivered", "undelivered"}:
@@ -149,6 +161,11 @@ def _plan(config: SandboxConfig, message: Message, fault: Fault | None) -> _Way:
     posts = [("queued", None), *moves] if message.callback_url else []
     posts = [(status, code) for status, code in posts if status in config.callback_statuses or status in {"undelivered", "failed"}]
     how = fault.callbacks if fault else "normal"
+    if message.provider != "twilio":
+        message.code = message.code or (fault.final_code if fault else None) or ""
+        posts = [(status, code) for status, code in moves if status in {"delivered", "undelivered", "failed"}]
+        if how == "reorder" and final == "delivered":
+            return _Way(message, deque(moves), deque([*posts, ("undelivered", None)]))
     if how == "drop":
         posts = []
     elif how == "duplicate":

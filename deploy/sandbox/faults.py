@@ -14,6 +14,8 @@ class Fault(BaseModel):
     Before the answer: `latency_s`, then `rate_per_s` (what comes faster is answered 429/20429), `hang` (no answer ever), or an
     error answer `http_status`/`error_code`. `accepted` tells whether the message goes out although the sender hears nothing good.
     `accept_then_reset`: the message goes out, the connection breaks in the middle of the answer.
+    At Aliyun and Tencent Cloud an error answer may also be `code` (with HTTP 200, as those two do), and `final_code` is the receipt's;
+    `provider` limits a fault to one of the three. "reorder" is there a receipt that says the opposite behind the true one.
     After it: `final_status`/`final_error_code` (e.g. undelivered, 30003; "queued" and "sent" mean that it never gets further),
     and what happens to the status callbacks.
     """
@@ -21,6 +23,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     to: Annotated[str, Field(pattern=E164)] | None = None
+    provider: Literal["twilio", "aliyun", "tencent"] | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     times: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     latency_s: Annotated[float, Field(ge=0, le=60)] = 0.0
@@ -28,10 +31,12 @@ class Fault(BaseModel):
     hang: bool = False
     http_status: Annotated[int, Field(ge=400, le=599)] | None = None
     error_code: Annotated[int, Field(ge=10_000, le=99_999)] | None = None
+    code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     accepted: bool = False
     accept_then_reset: bool = False
     final_status: Literal["queued", "sent", "delivered", "undelivered", "failed"] | None = None
     final_error_code: Annotated[int, Field(ge=10_000, le=99_999)] | None = None
+    final_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     callbacks: Literal["normal", "drop", "duplicate", "reorder", "forge"] = "normal"
     callback_delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
 
@@ -39,10 +44,12 @@ class Fault(BaseModel):
     def _makes_sense(self) -> "Fault":
         if sum((self.hang, self.http_status is not None, self.accept_then_reset)) > 1:
             raise ValueError("only one of hang, http_status and accept_then_reset")
+        if (self.code is not None or self.final_code is not None) and self.provider not in {"aliyun", "tencent"}:
+            raise ValueError("code and final_code need provider aliyun or tencent")
         if self.error_code is not None and self.http_status is None:
             raise ValueError("error_code needs http_status")
-        if self.accepted and not (self.hang or self.http_status is not None):
-            raise ValueError("accepted needs hang or http_status")
+        if self.accepted and not (self.hang or self.http_status is not None or self.code is not None):
+            raise ValueError("accepted needs hang, http_status or code")
         if self.final_error_code is not None and self.final_status not in {"undelivered", "failed"}:
             raise ValueError("final_error_code needs final_status undelivered or failed")
         return self
@@ -117,9 +124,9 @@ class Faults:
         """Everything works again."""
         self.put(FaultList(items=[]))
 
-    def strike(self, to: str, now: datetime) -> Fault | None:
-        """The fault that hits a message to `to`, if any."""
+    def strike(self, to: str, now: datetime, provider: str = "twilio") -> Fault | None:
+        """The fault that hits a message to `to` through `provider`, if any."""
         if not self.items:
             return None
         armed = [*self._by_number.get(to, []), *self._everywhere]
-        return next((one.fault for one in armed if one.strikes(now)), None)
+        return next((one.fault for one in armed if one.fault.provider in {None, provider} and one.strikes(now)), None)

@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 FINAL = frozenset({"delivered", "undelivered", "failed", "received"})
 
@@ -25,6 +26,13 @@ class Message:
     callback_url: str = ""
     sent_at: datetime | None = None
     error_code: int | None = None
+    provider: str = "twilio"
+    reference: str = ""
+    """What its sender calls it: Aliyun's OutId, Tencent's SessionContext."""
+    template: str = ""
+    variables: tuple[str, ...] = ()
+    code: str = ""
+    """Why it did not arrive, where the provider's codes are texts."""
 
     @property
     def phone(self) -> str:
@@ -72,6 +80,14 @@ class Phones:
         phone.messages.append(message)
         if len(self._by_sid) > self._messages_max:
             self._drop_oldest()
+        return message
+
+    def add_from(self, provider: str, sender: str, to: str, body: str, now: datetime, **more: Any) -> Message:
+        """Keeps a new message that came through another provider than Twilio."""
+        message = self.add("outbound-api", sender, to, body, now, status="queued")
+        message.provider = provider
+        for name, value in more.items():
+            setattr(message, name, value)
         return message
 
     def progress(self, message: Message, status: str, now: datetime, error_code: int | None = None) -> None:

@@ -17,9 +17,9 @@ class PostFailed(Exception):
 
 
 class Poster(Protocol):
-    """Posts a form; answers status and text, or raises `PostFailed`."""
+    """Posts a form, or bytes as they are; answers status and text, or raises `PostFailed`."""
 
-    async def __call__(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str]:
+    async def __call__(self, url: str, form: Mapping[str, str] | bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Posts `form` to `url`."""
         ...
 
@@ -31,10 +31,11 @@ class HttpPoster:
         self._timeout_s = timeout_s
         self._wire = Wire(connect_timeout_s=min(timeout_s, 3.0), connections_max=connections_max, answer_bytes_max=ANSWER_BYTES_MAX)
 
-    async def __call__(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str]:
+    async def __call__(self, url: str, form: Mapping[str, str] | bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        body = form if isinstance(form, bytes) else forms.encode(form.items())
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, body = await self._wire.post(url, forms.encode(form.items()), headers)
+                status, body = await self._wire.post(url, body, headers)
         except (WireError, TimeoutError, OSError, ValueError) as error:
             raise PostFailed(str(error) or type(error).__name__) from error
         return status, body.decode("utf-8", "replace")

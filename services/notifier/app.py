@@ -11,10 +11,11 @@ from libs.directory.read import Directory
 from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
 from libs.settings import load
-from services.notifier import api, domestic, web
+from services.notifier import api, web
+from services.notifier.api import pushes
 from services.notifier.consumers import subscription
 from services.notifier.errors import BadSetup
-from services.notifier.gateways import Gateway
+from services.notifier.gateways import Gateway, configured
 from services.notifier.gateways.domestic import Bounds
 from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
 from services.notifier.handlers.health import Gates
@@ -34,10 +35,10 @@ async def build(context: Context) -> Service:
     public_base_url = context.settings.public_base_url
     fallback = load(FallbackSettings, **context.given.get("notifier_fallback", {}))
     registry = load_registry()
-    china = domestic.load_domestic(context.given, registry, bounds_of(settings))
+    china = configured.load_domestic(context.given, registry, bounds_of(settings))
     twilio = _twilio(settings, fallback, public_base_url)
     gateways: list[Gateway] = [*twilio, *china.gateways]
-    routes = domestic.routes_of(china, [one.name for one in twilio])
+    routes = configured.routes_of(china, [one.name for one in twilio])
     tokens = tuple(token for token in (*settings.auth_tokens, fallback.auth_token.get_secret_value()) if token)
     database = await context.database("notifier", by_key=True)
     means = Means(
@@ -65,6 +66,14 @@ async def build(context: Context) -> Service:
         routers=(
             api.status_webhook(recorded, tokens=tokens, public_base_url=public_base_url),
             api.router(database, context.clock, means, tokens=tokens, public_base_url=public_base_url),
+            pushes.router(
+                database,
+                context.clock,
+                means,
+                recorded,
+                aliyun_secrets=china.aliyun_secrets,
+                tencent_secrets=china.tencent_secrets,
+            ),
             web.router(database, context.clock, means),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived),),

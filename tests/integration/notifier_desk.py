@@ -31,6 +31,7 @@ from libs.service.serve import listen, serving
 from libs.settings import CommonSettings
 from libs.terms import Grade, Purpose, Step, Tier
 from libs.web.identity import SESSION_COOKIE
+from tests.support.china import China
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PLACE = "440304001020"
@@ -223,8 +224,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, **given: Any) -> AsyncIterator[Desk]:
-    """A desk on a fresh database; `given` are settings of the notifier. `fallback`: with a second account, whose sandbox is at /second."""
+async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, china: bool = False, **given: Any) -> AsyncIterator[Desk]:
+    """A desk on a fresh database; `given` are settings of the notifier. `fallback`: with a second account, whose sandbox is at /second.
+
+    `china`: SMS to +86 go through the fakes of Aliyun and Tencent Cloud (`tests.support.china`).
+    """
     keyring = KeyRing.parse(KeyRing.generate())
     clock = FakeClock(NOW)
     listener = listen("127.0.0.1", 0)
@@ -237,6 +241,7 @@ async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, 
         "from_number": NUMBER,
         "api_base_url": f"{base_url}/sandbox",
     }
+    providers = China.at(base_url, folder).given if china else {}
     bus = PostgresBus(database_url)
     account = {"account_sid": SECOND_SID, "auth_token": SECOND_TOKEN, "from_number": SECOND_NUMBER, "api_base_url": f"{base_url}/second"}
     context = Context(
@@ -245,7 +250,7 @@ async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, 
         keyring=keyring,
         database_url=database_url,
         bus=bus,
-        given={"notifier": {**twilio, **given}, "notifier_fallback": account if fallback else {}},
+        given={"notifier": {**twilio, **given}, "notifier_fallback": account if fallback else {}, **providers},
     )
     db = await Database.open(database_url, role=None, size_max=4)
     async with db.connection() as c:
@@ -254,7 +259,7 @@ async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, 
             "VALUES ($1, '巴登社区', 'community', NULL, 'Asia/Shanghai', 'badengshequ', 'bdsq')",
             PLACE,
         )
-    sandbox = Sandbox(SandboxConfig(SID, (TOKEN,), NUMBER, f"{base_url}/v1/twilio/inbound"), clock)
+    sandbox = Sandbox(SandboxConfig(SID, (TOKEN,), NUMBER, f"{base_url}/v1/twilio/inbound", **providers.get("sandbox", {})), clock)
     second = Sandbox(SandboxConfig(SECOND_SID, (SECOND_TOKEN,), SECOND_NUMBER, f"{base_url}/v1/twilio/inbound"), clock)
     try:
         async with sandbox, second, assemble(context, [services.notifier.app.build]) as assembly:

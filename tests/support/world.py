@@ -8,7 +8,7 @@ import base64
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from libs.service import Context
 from libs.service.assembly import Assembly
 from libs.service.serve import listen, serving
 from libs.settings import CommonSettings
+from tests.support.china import China
 
 MONDAY_NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """A working day, 12:00 in Shenzhen."""
@@ -141,20 +142,27 @@ class World:
 
 
 @asynccontextmanager
-async def make_world(database_url: str, var_dir: Path, now: datetime = MONDAY_NOON, bus: Bus | None = None) -> AsyncIterator[World]:
-    """A world on `database_url` with the Futian demo data; `bus` instead of the embedded one."""
+async def make_world(
+    database_url: str, var_dir: Path, now: datetime = MONDAY_NOON, bus: Bus | None = None, *, china: bool = False
+) -> AsyncIterator[World]:
+    """A world on `database_url` with the Futian demo data; `bus` instead of the embedded one.
+
+    `china`: SMS to +86 go through the fakes of Aliyun and Tencent Cloud (`tests.support.china`).
+    """
     with closing(listen("127.0.0.1", 0)) as listener:
-        async with _world_on(listener, database_url, var_dir, now, bus) as world:
+        async with _world_on(listener, database_url, var_dir, now, bus, china=china) as world:
             yield world
 
 
 @asynccontextmanager
 async def _world_on(
-    listener: socket.socket, database_url: str, var_dir: Path, now: datetime, bus: Bus | None = None
+    listener: socket.socket, database_url: str, var_dir: Path, now: datetime, bus: Bus | None = None, *, china: bool = False
 ) -> AsyncIterator[World]:
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     clock = FakeClock(now)
     context = _context(database_url, base_url, var_dir, clock, bus)
+    if china:
+        context = replace(context, given={**context.given, **China.at(base_url, var_dir).given})
     demo = await load_demo(context, password=SECRETS.demo_password)
     async with assembled(context, Embedding(services=SERVICES), SECRETS) as (assembly, sandbox):
         assert sandbox is not None

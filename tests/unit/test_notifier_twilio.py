@@ -173,7 +173,7 @@ async def test_how_a_message_is(desk, gateway):
     answer = await gateway.send(message())
     assert isinstance(answer, Accepted)
     await desk.sandbox.settle()
-    assert await gateway.fetch(answer.provider_id) == Accepted(answer.provider_id, AttemptState.UNDELIVERED, 30005)
+    assert await gateway.fetch(sought(provider_id=answer.provider_id)) == Accepted(answer.provider_id, AttemptState.UNDELIVERED, 30005)
     assert await gateway.fetch(sought(provider_id="SM" + "0" * 32)) == Missing()
 
 

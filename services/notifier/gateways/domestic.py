@@ -134,5 +134,5 @@ def e164(country: str, number: str) -> str:
     country = country.strip().removeprefix("+") or "86"
     if not (digits.isascii() and digits.isdigit() and country.isascii() and country.isdigit() and 4 <= len(digits) <= 15):
         raise ValueError("not a phone number")
-    bare = digits.removeprefix("00")
-    return f"+{bare}" if bare.startswith(country) and len(bare) > 11 else f"+{country}{bare}"
+    whole = digits.removeprefix("00") if digits.startswith(f"00{country}") else digits
+    return f"+{whole}" if whole.startswith(country) and len(whole) > 11 else f"+{country}{whole}"

@@ -1,7 +1,7 @@
 """Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is.
 
 Here: notifications and their attempts. `replies`: who is waited for, and what they answered. `figures`: how much is under way.
-`recent`: notifications of any case.
+`recent`: notifications of any case. `receipts`: attempts by the provider's ids.
 """
 
 from collections.abc import Iterable, Sequence

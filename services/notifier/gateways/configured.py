@@ -1,4 +1,4 @@
-"""Wires the gateways of mainland China: what is configured, what is registered with them, and which numbers go where. Used by `app`."""
+"""The gateways of mainland China that a deployment has configured, what is registered with them, and which numbers go where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +80,21 @@ def load_domestic(given: Mapping[str, Mapping[str, Any]], registry: Registry, bo
         of_aliyun.callback_secrets if "aliyun" in configured else (),
         of_tencent.callback_secrets if "tencent" in configured else (),
     )
+
+
+def problems_of_texts(registry: Registry) -> list[str]:
+    """What somebody has to do before every text can go out, by the settings of this environment. Imports no SDK."""
+    sms = load(SmsSettings)
+    replies: dict[Provider, AliyunSettings | TencentSettings] = {"aliyun": load(AliyunSettings), "tencent": load(TencentSettings)}
+    used: list[Provider] = [provider for provider in registered.PROVIDERS if replies[provider].keys]
+    if not used or sms.templates is None:
+        return [f"TOCSIN_SMS_TEMPLATES is not set, which {provider} needs" for provider in used]
+    registrations = read_registrations(sms.templates, registry)
+    return [
+        problem
+        for provider in used
+        for problem in registered.problems(registrations, registry, provider, takes_replies=replies[provider].takes_replies)
+    ]
 
 
 def read_registrations(path: Path, registry: Registry) -> Registrations:
