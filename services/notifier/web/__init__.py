@@ -74,7 +74,9 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
     async def texts(request: Request, staff: Annotated[StaffPrincipal, Depends(identity.staff)]) -> HTMLResponse:
         require(staff, "notification.read")
         samples = sorted(means.registry.samples(), key=lambda one: (one.purpose, one.template_id))
-        return templates.render(request, "notifier/texts.html", samples=samples, version=means.registry.version)
+        return templates.render(
+            request, "notifier/texts.html", samples=samples, version=means.registry.version, registered=means.registered
+        )
 
     @routes.get("/notifications")
     async def notifications(
