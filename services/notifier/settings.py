@@ -110,6 +110,11 @@ class SmsSettings(BaseSettings):
     routes: str = Field(default="", description="which numbers go where, such as +86=aliyun,tencent;*=twilio,twilio_fallback")
     templates: Path | None = Field(default=None, description="the file that says which text is which template at each domestic provider")
 
+    @field_validator("templates", mode="before")
+    @classmethod
+    def _unset_when_empty(cls, value: object) -> object:
+        return value or None
+
 
 class _Domestic(BaseSettings):
     """What a domestic provider's account has, besides its keys."""
