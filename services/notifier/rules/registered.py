@@ -17,6 +17,9 @@ PROVIDERS: tuple[Provider, ...] = ("aliyun", "tencent")
 ALIYUN_NAMES = {"grade_roman": "grade", "opaque_code": "number", "deadline_hhmm": "time", "minutes_left": "left"}
 """Our variables in templates of Aliyun's: letters only; `code` would make a template one for verification codes."""
 
+SHORTEST = "警钟"
+"""A signature has two characters at least."""
+
 Code = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value)]
 
 
@@ -107,11 +110,13 @@ def problems(registrations: Registrations, registry: Registry, provider: Provide
 def to_register(registry: Registry, provider: Provider, *, takes_replies: bool) -> list[ToRegister]:
     """Every text in the provider's own syntax: `${name}` for Aliyun, `{1}` for Tencent. Without signature, which is registered apart.
 
-    Texts in English may be left out: officers who read English then get the Chinese ones. Those that ask for a reply are needed where
-    replies are taken.
+    Texts in English may be left out: officers who read English then get the Chinese ones. Most of them cannot be registered at all, since
+    the brackets of a signature make them UCS-2 and longer than one SMS. Those that ask for a reply are needed where replies are taken.
     """
     listed = []
     for entry in registry.entries():
+        if too_long(f"【{SHORTEST}】{entry.plain}".format_map(WORST[entry.language])):
+            continue
         names = {
             name: f"${{{ALIYUN_NAMES[name]}}}" if provider == "aliyun" else f"{{{number}}}"
             for number, name in enumerate(entry.variables, start=1)
