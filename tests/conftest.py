@@ -7,12 +7,24 @@ import pytest
 
 from libs.i18n import current_locale, set_default_locale
 from tests.support.browser import browser
+from tests.support.kafka import kafka_servers, kafka_settings
 from tests.support.postgres import database, database_url, demo_database_url, demo_template, postgres_url, template
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-__all__ = ["browser", "database", "database_url", "demo_database_url", "demo_template", "postgres_url", "template", "world"]
+__all__ = [
+    "browser",
+    "database",
+    "database_url",
+    "demo_database_url",
+    "demo_template",
+    "kafka_servers",
+    "kafka_settings",
+    "postgres_url",
+    "template",
+    "world",
+]
 
 
 def _default_locale_kept() -> Iterator[None]:

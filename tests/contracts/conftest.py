@@ -8,10 +8,8 @@ from libs.clock import FakeClock
 from libs.db import Database
 from libs.db.migrations import HISTORIES, migrate
 from tests.contracts.room import BUSES, NOW, Ground, OnKafka, OnPostgres, Room
-from tests.support.kafka import kafka_servers, kafka_settings, on_kafka
+from tests.support.kafka import on_kafka
 from tests.support.postgres import fresh_database
-
-__all__ = ["kafka_servers", "kafka_settings"]
 
 
 @pytest.fixture

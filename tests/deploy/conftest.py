@@ -2,9 +2,6 @@ import pytest
 
 from tests.deploy import fleet
 from tests.deploy.fleet import Unpacked
-from tests.support.kafka import kafka_servers
-
-__all__ = ["kafka_servers"]
 
 
 @pytest.fixture(scope="session")

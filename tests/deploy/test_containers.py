@@ -11,7 +11,7 @@ import pytest
 
 from deploy.demo.directory import DemoAccess
 from tests.deploy import fleet
-from tests.deploy.chart import OPEN, PLAIN
+from tests.deploy.chart import PLAIN
 from tests.deploy.fleet import ROOMS, Fleet, Unpacked
 from tests.support.kafka import on_kafka
 from tests.support.postgres import fresh_database
@@ -44,14 +44,13 @@ def kafka_places(request: pytest.FixtureRequest) -> dict[str, str]:
     ("source", "twice"),
     [
         pytest.param("compose", ("router", "notifier"), marks=on_kafka),
-        pytest.param("chart", (), marks=on_kafka),
         ("chart, bus in PostgreSQL", ("notifier",)),
     ],
 )
 async def test_a_report_becomes_an_answered_sms(
     request: pytest.FixtureRequest, unpacked: Unpacked, empty_database_url: str, source: str, twice: tuple[str, ...]
 ):
-    plan = fleet.of_compose() if source == "compose" else fleet.of_chart(OPEN if source == "chart" else PLAIN)
+    plan = fleet.of_compose() if source == "compose" else fleet.of_chart(PLAIN)
     places = {
         "TOCSIN_DATABASE_URL": empty_database_url,
         "TOCSIN_HOST": "127.0.0.1",

@@ -1,6 +1,6 @@
 """Everything at once, on a cluster, with everything failing: nothing accepted is lost, doubled or out of order (promises 1, 2, 5, 6; B10).
 
-A few hundred reports and a selection of faults by default; FAULT_REPORTS=20000 (`make faults`) breaks everything, several times over.
+Some reports and a selection of faults by default; FAULT_REPORTS=20000 (`make faults`) breaks everything, several times over.
 FAULT_SEED moves the moments, FAULT_ONLY picks the faults whose name holds it.
 """
 
@@ -27,7 +27,7 @@ from tests.faults.cluster.system import ClusterSystem, running_cluster
 from tests.faults.cluster.verdict import judge
 from tests.support.kafka import kafka_or_skip, on_kafka
 
-REPORTS = int(os.environ.get("FAULT_REPORTS", "400"))
+REPORTS = int(os.environ.get("FAULT_REPORTS", "150"))
 SEED = int(os.environ.get("FAULT_SEED", "4"))
 ONLY = os.environ.get("FAULT_ONLY", "")
 LONG = REPORTS > 5000

@@ -9,10 +9,8 @@ from libs.events.kafka.settings import KafkaSettings
 from libs.trace import exporting
 from tests.integration.test_trace import SPAN, TRACE, named, send, settings_for
 from tests.support.collector import collecting
-from tests.support.kafka import kafka_servers, kafka_settings, on_kafka
+from tests.support.kafka import on_kafka
 from tests.support.world import World, make_world
-
-__all__ = ["kafka_servers", "kafka_settings"]
 
 ROUNDS_MAX = 300
 
