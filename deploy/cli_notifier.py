@@ -45,7 +45,7 @@ def templates(
     for one in to_register(registry, chosen, takes_replies=replies):
         code = known.codes.get(one.template_id, "") if known else ""
         need = _("needed") if one.required else _("may be left out")
-        lines += [f"    # {need}: {one.text}"]
-        lines += [f"    #   {name} = {value}" for name, value in one.variables]
-        lines += [f"    {'' if code else '# '}{one.template_id}: " + (f'"{code}"' if code else "")]
+        lines += ["", f"    # {need}: {one.text}"]
+        lines += ["    # " + _("%(name)s, at the longest: %(value)s", name=name, value=value) for name, value in one.variables]
+        lines += [f'    {one.template_id}: "{code}"']
     print("\n".join(line.rstrip() for line in lines))

@@ -7,6 +7,7 @@ import httpx
 import orjson
 import pytest
 
+from libs.directory.permissions import Role
 from tests.integration.notifier_desk import Desk, make_desk
 from tests.support.china import ALIYUN_SECRET, TENCENT_SECRET
 
@@ -46,6 +47,13 @@ async def test_what_the_first_does_not_send_to_a_number_the_second_sends_at_once
     state, attempts = await told(desk, limited)
     assert (state, len(attempts)) == ("failed", 2), "no other number, no other gateway: somebody else is told at this instant"
     assert [one["notification_id"] for one in await desk.events("notification.failed")] == [str(limited.notification_id)]
+
+
+async def test_the_page_of_texts_names_what_is_registered(desk: Desk):
+    page = await desk.http.get("/notifications/texts", headers=await desk.log_in(Role.SUPERVISOR, ""))
+    assert page.status_code == 200
+    assert "Registered as" in page.text
+    assert "SMS_100003" in page.text
 
 
 async def test_receipts_twice_in_any_order_forged_or_none_at_all(desk: Desk):

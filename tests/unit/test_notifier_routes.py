@@ -1,22 +1,28 @@
 """Which gateway takes which number, what a deployment has registered, and how wrong settings are told."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.directory.model import Contact
 from libs.settings import SettingsError, load
 from libs.terms import Purpose
 from services.notifier.app import load_registry
 from services.notifier.gateways import Capabilities
 from services.notifier.gateways.configured import load_domestic, problems_of_texts, routes_of
 from services.notifier.gateways.domestic import Bounds
+from services.notifier.handlers.health import Gates
+from services.notifier.handlers.sending import Means
 from services.notifier.rules.registered import PROVIDERS, problems, read, to_register
 from services.notifier.rules.routes import Routes, RoutesError, default, parse
+from services.notifier.rules.states import Limits
 from services.notifier.rules.texts import Registered, TemplateError
 from services.notifier.settings import AliyunSettings, NotifierSettings, TencentSettings
 from tests.support.china import ALIYUN_SECRET, SIGNATURE, China
@@ -117,6 +123,20 @@ def test_what_is_configured_becomes_gateways_and_routes(tmp_path: Path) -> None:
         load_domestic({**china.given, "notifier_sms": {"templates": tmp_path / "none.yaml"}}, REGISTRY, BOUNDS)
 
 
+def test_a_text_that_is_not_registered_goes_over_the_next_gateway(tmp_path: Path) -> None:
+    made = load_domestic(China.at("http://127.0.0.1:1", tmp_path).given, REGISTRY, BOUNDS)
+    gateways = {one.name: one for one in made.gateways}
+    codes = {name: code for name, code in made.registered["aliyun"].codes.items() if not name.startswith("recall")}
+    registered = {**made.registered, "aliyun": Registered(SIGNATURE, codes)}
+    nobody: Any = None
+    routes = routes_of(made, ["twilio"])
+    means = Means(nobody, REGISTRY, gateways, Limits(), 600, Gates(gateways), routes=routes, registered=registered)
+    contact = Contact(uuid4(), "sms", "+8613811110001", 1)
+    assert means.carriers(contact, Purpose.ASSIGN) == ["aliyun", "tencent"]
+    assert means.carriers(contact, Purpose.RECALL) == ["tencent"]
+    assert means.carriers(replace(contact, phone="+85291110001"), Purpose.ASSIGN) == [], "Twilio is not among these"
+
+
 def document(**changes: Any) -> dict[str, Any]:
     texts = {one.template_id: f"SMS_{10_000 + at}" for at, one in enumerate(to_register(REGISTRY, "aliyun", takes_replies=True))}
     return {"texts_version": REGISTRY.version, "aliyun": {"signature": SIGNATURE, "templates": texts, **changes}}
@@ -125,6 +145,7 @@ def document(**changes: Any) -> dict[str, Any]:
 def test_a_file_that_could_send_a_wrong_text_is_refused() -> None:
     templates = document()["aliyun"]["templates"]
     one, other = list(templates)[:2]
+    assert one not in read(document(templates={**templates, one: ""}), REGISTRY).by_provider["aliyun"].codes, "not registered yet"
     for changes, told in (
         ({"templates": {**templates, one: templates[other]}}, f"is also the template of {one}"),
         ({"templates": {**templates, one: "1234"}}, f"aliyun.templates.{one}"),

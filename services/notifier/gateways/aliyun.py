@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from libs.log import get_logger
 from services.notifier.gateways import Outgoing, Sought
 from services.notifier.gateways.domestic import Bounds, Key, Keys, Meaning, capabilities, e164, national, outcome_of
-from services.notifier.rules.registered import ALIYUN_NAMES
+from services.notifier.rules.registered import aliyun_name
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 from services.notifier.rules.texts import Registered
 
@@ -94,7 +94,7 @@ class AliyunGateway:
         code = self._registered.codes.get(message.template_id)
         if code is None:
             return Rejected(Refusal.ELSEWHERE, None, code="no_template")
-        variables = {ALIYUN_NAMES[name]: value for name, value in message.variables}
+        variables = {aliyun_name(name): value for name, value in message.variables}
 
         async def call(api: Api) -> str:
             return await api.send_sms(

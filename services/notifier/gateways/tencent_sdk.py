@@ -36,6 +36,7 @@ class TencentSdk:
         self._client.http_client = httpx.AsyncClient(
             timeout=httpx.Timeout(bounds.request_timeout_s, connect=bounds.connect_timeout_s),
             limits=httpx.Limits(max_connections=bounds.connections_max, max_keepalive_connections=bounds.connections_max),
+            trust_env=False,
             event_hooks={"response": [_bounded]},
         )
 

@@ -14,8 +14,7 @@ from services.notifier.rules.texts import WORST, Language, Registered, Registry,
 Provider = Literal["aliyun", "tencent"]
 
 PROVIDERS: tuple[Provider, ...] = ("aliyun", "tencent")
-ALIYUN_NAMES = {"grade_roman": "grade", "opaque_code": "number", "deadline_hhmm": "time", "minutes_left": "left"}
-"""Our variables in templates of Aliyun's: letters only; `code` would make a template one for verification codes."""
+_ALIYUN_NAMES = {"grade_roman": "grade", "opaque_code": "number", "deadline_hhmm": "time", "minutes_left": "left"}
 
 SHORTEST = "警钟"
 """A signature has two characters at least."""
@@ -23,18 +22,23 @@ SHORTEST = "警钟"
 Code = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value)]
 
 
+def _without_empty(templates: object) -> object:
+    """What has no code yet is not registered: so the file that was printed can be filled in line by line."""
+    return {key: code for key, code in templates.items() if code not in {None, ""}} if isinstance(templates, dict) else templates
+
+
 class _Aliyun(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     signature: str = Field(pattern=r"^[^【】\[\]{}\s]{2,12}$")
-    templates: dict[str, Annotated[str, Field(pattern=r"^SMS_[0-9]{4,20}$")]]
+    templates: Annotated[dict[str, Annotated[str, Field(pattern=r"^SMS_[0-9]{4,20}$")]], BeforeValidator(_without_empty)]
 
 
 class _Tencent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     signature: str = Field(pattern=r"^[^【】\[\]{}\s]{2,12}$")
-    templates: dict[str, Annotated[Code, Field(pattern=r"^[0-9]{1,20}$")]]
+    templates: Annotated[dict[str, Annotated[Code, Field(pattern=r"^[0-9]{1,20}$")]], BeforeValidator(_without_empty)]
 
 
 class _Document(BaseModel):
@@ -43,6 +47,11 @@ class _Document(BaseModel):
     texts_version: int
     aliyun: _Aliyun | None = None
     tencent: _Tencent | None = None
+
+
+def aliyun_name(variable: str) -> str:
+    """Our variable in templates of Aliyun's: letters only; `code` would make a template one for verification codes."""
+    return _ALIYUN_NAMES.get(variable) or "".join(char for char in variable if char.isalpha())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ def to_register(registry: Registry, provider: Provider, *, takes_replies: bool) 
         if too_long(f"【{SHORTEST}】{entry.plain}".format_map(WORST[entry.language])):
             continue
         names = {
-            name: f"${{{ALIYUN_NAMES[name]}}}" if provider == "aliyun" else f"{{{number}}}"
+            name: f"${{{aliyun_name(name)}}}" if provider == "aliyun" else f"{{{number}}}"
             for number, name in enumerate(entry.variables, start=1)
         }
         variables = tuple((names[name], WORST[entry.language][name]) for name in entry.variables)
