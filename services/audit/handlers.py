@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.db import Tx
 from libs.directory.model import Level, contains
-from libs.directory.permissions import Principal, may, require
+from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from libs.errors import Forbidden, Invalid, NotFound
 from libs.events import Event
 from libs.i18n import current_locale
@@ -98,6 +98,9 @@ class Moment:
 async def timeline(tx: Tx, principal: Principal, case_id: UUID, after: tuple[datetime, int] | None, limit: int) -> list[Moment]:
     """What happened on a case, its reports' lines included, in order. Raises NotFound, also for who may not know that it exists."""
     case = await lines.known_case(tx, case_id)
+    officer_id = principal.officer_id if isinstance(principal, StaffPrincipal) else None
+    if case is not None and officer_id is not None and await lines.is_barred(tx, case_id, officer_id):
+        case = None
     if case is None or not (may(principal, "case.read", case.division_code) or may(principal, "audit.read", case.division_code)):
         raise NotFound("unknown_case", _("There is no case with this id."))
     rows = await lines.timeline(tx, case_id, after or BEGINNING, limit)

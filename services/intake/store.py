@@ -139,6 +139,7 @@ FROM intake.reports AS report
 LEFT JOIN intake.report_cases AS link USING (report_id)
 LEFT JOIN intake.progress AS progress ON progress.case_id = link.case_id
 WHERE report.division_code ~>=~ $1 AND report.division_code ~<~ $2 AND ($3::uuid IS NULL OR report.report_id < $3)
+  AND ($5::uuid IS NULL OR NOT EXISTS (SELECT FROM intake.barred AS barred WHERE barred.case_id = link.case_id AND barred.officer_id = $5))
 ORDER BY report.report_id DESC
 LIMIT $4
 """
@@ -156,6 +157,10 @@ _LINK = """
 INSERT INTO intake.report_cases (report_id, case_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
 ON CONFLICT (report_id) DO UPDATE SET case_id = excluded.case_id
 """
+
+_IS_BARRED = "SELECT true FROM intake.barred WHERE case_id = $1 AND officer_id = $2"
+
+_BAR = "INSERT INTO intake.barred (case_id, officer_id) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING"
 
 _PROGRESS = "SELECT * FROM intake.progress WHERE case_id = ANY ($1::uuid[]) FOR UPDATE"
 
@@ -247,9 +252,9 @@ async def reports_on_same_child(tx: Tx, report_id: UUID) -> list[UUID]:
     return [row["report_id"] for row in await tx.fetch(_SAME_CHILD, report_id, timeout=TIMEOUT_S)]
 
 
-async def list_reports(tx: Tx, division_code: str, before: UUID | None, limit: int) -> list[ReportLine]:
-    """Reports within `division_code`, newest first, those older than `before`."""
-    rows = await tx.fetch(_LIST, division_code, division_code + PREFIX_END, before, limit, timeout=TIMEOUT_S)
+async def list_reports(tx: Tx, division_code: str, before: UUID | None, limit: int, reader: UUID | None = None) -> list[ReportLine]:
+    """Reports within `division_code`, newest first, those older than `before`; without those that the officer `reader` must not read."""
+    rows = await tx.fetch(_LIST, division_code, division_code + PREFIX_END, before, limit, reader, timeout=TIMEOUT_S)
     return [ReportLine(**{**dict(row), "situations": tuple(row["situations"])}) for row in rows]
 
 
@@ -258,6 +263,19 @@ async def link_cases(tx: Tx, links: Sequence[tuple[UUID, UUID]]) -> None:
     if links:
         latest = dict(links)
         await tx.execute(_LINK, list(latest), list(latest.values()), timeout=TIMEOUT_S)
+
+
+async def bar(tx: Tx, pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Remembers who must not read the reports of a case, as (case_id, officer_id)."""
+    if pairs:
+        await tx.execute(_BAR, [case_id for case_id, _officer in pairs], [officer for _case, officer in pairs], timeout=TIMEOUT_S)
+
+
+async def is_barred(tx: Tx, case_id: UUID, officer_id: UUID) -> bool:
+    """Whether the officer must not read the reports of the case."""
+    return bool(
+        await tx.fetchval("SELECT true FROM intake.barred WHERE case_id = $1 AND officer_id = $2", case_id, officer_id, timeout=TIMEOUT_S)
+    )
 
 
 async def progress_of(tx: Tx, case_ids: Iterable[UUID]) -> dict[UUID, Progress]:

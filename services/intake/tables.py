@@ -71,6 +71,15 @@ class ReportCaseRow(IntakeTable, table=True):
     case_id: UUID
 
 
+class BarredRow(IntakeTable, table=True):
+    """An officer who must not read the reports of a case (回避), as heard from the router."""
+
+    __tablename__ = "barred"
+
+    case_id: UUID = Field(primary_key=True)
+    officer_id: UUID = Field(primary_key=True)
+
+
 class ProgressRow(IntakeTable, table=True):
     """How far a case has come, as far as a receipt may tell."""
 

@@ -104,6 +104,20 @@ async def test_a_conflict_of_interest_is_passed_over_from_the_report_on_and_by_h
     barred = await officer_of(world, "community_officer", "440304001020")
     told = await world.fetch("SELECT officer_id FROM notifier.notifications WHERE case_id = $1::uuid", case["case_id"])
     assert barred not in {str(one["officer_id"]) for one in told}
+    await world.settle()
+    async with session(world, "officer-nanyuan-community") as suspect:  # who is named must not read who has reported what
+        for path in (
+            f"/v1/cases/{case['case_id']}",
+            f"/v1/cases/{case['case_id']}/timeline",
+            f"/v1/reports/{case['report_id']}/content?purpose=case_work",
+        ):
+            assert (await suspect.get(path)).status_code == 404, path
+        for path in ("/v1/cases", "/v1/reports", f"/v1/cases?report_id={case['report_id']}"):
+            assert (await suspect.get(path)).json()["items"] == [], path
+        assert case["code"] not in (await suspect.get("/board", headers={"Accept": "text/html"})).text
+    async with session(world, "officer-street") as colleague:
+        assert (await colleague.get(f"/v1/reports/{case['report_id']}/content?purpose=case_work")).status_code == 200
+        assert [one["report_id"] for one in (await colleague.get("/v1/reports")).json()["items"]] == [case["report_id"]]
     street = case["owner"]
     answer = await world.act(case, "conflicts", street["officer_id"], reason="suspect_manager", post_id=street["post_id"])
     assert answer.status_code == 200, answer.text

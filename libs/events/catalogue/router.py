@@ -225,9 +225,13 @@ class CaseHandedToAndFro(CaseEvent):
 
 @event("router", "case.post_skipped")
 class CasePostSkipped(CaseEvent):
-    """A post has a conflict of interest and is passed over (回避); tier and post are its own."""
+    """A post has a conflict of interest and is passed over (回避); tier and post are its own.
+
+    `officers`: who is on it, and must neither hear of the case nor read its reports.
+    """
 
     reason: ConflictReason
+    officers: tuple[UUID, ...] = ()
 
 
 class LaneEvent(CaseEvent):

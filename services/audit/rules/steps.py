@@ -64,6 +64,8 @@ def steps_done(step: Step, child_sighted: bool) -> tuple[Measured, ...]:
 DETAILS = frozenset(
     {
         "reason",
+        "household",
+        "option",
         "via",
         "step",
         "purpose",

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.db import Tx
+from libs.events.catalogue import CasePostSkipped
 from services.audit.rules.lines import Line
 
 QUERY_TIMEOUT_S = 20.0
@@ -103,6 +104,16 @@ async def known_case(tx: Tx, case_id: UUID) -> KnownCase | None:
     """The case of that id, if the ledger has heard of it."""
     row = await tx.fetchrow("SELECT division_code, received_at FROM audit.case_times WHERE case_id = $1", case_id, timeout=QUERY_TIMEOUT_S)
     return KnownCase(case_id, row["division_code"] or "", row["received_at"]) if row else None
+
+
+_BARRED = """
+    SELECT EXISTS (SELECT FROM audit.ledger WHERE case_id = $1 AND event_type = $2 AND jsonb_exists(payload -> 'officers', $3))
+"""
+
+
+async def is_barred(tx: Tx, case_id: UUID, officer_id: UUID) -> bool:
+    """Whether the officer was on a post that is passed over because of a conflict of interest (回避)."""
+    return bool(await tx.fetchval(_BARRED, case_id, CasePostSkipped.event_type, str(officer_id), timeout=QUERY_TIMEOUT_S))
 
 
 _NAMES = "SELECT code, name FROM directory.divisions WHERE code = ANY ($1::text[])"

@@ -12,7 +12,7 @@ from libs.clock import Clock
 from libs.crypto import Sealer
 from libs.db import Tx
 from libs.directory.identity import account_id
-from libs.directory.permissions import ClientPrincipal, Principal, may, require
+from libs.directory.permissions import ClientPrincipal, Principal, StaffPrincipal, may, require
 from libs.errors import NotFound
 from libs.events import new_event, publish
 from libs.events.catalogue import ReportViewed
@@ -39,11 +39,14 @@ class OpenedReport:
 async def open_report(tx: Tx, report_id: UUID, principal: Principal, purpose: str, *, clock: Clock, sealer: Sealer) -> OpenedReport:
     """Opens a report and publishes `report.viewed` in the same transaction: no reading without its line in the ledger.
 
-    `purpose` is a code. Raises NotFound, or Forbidden unless the principal may read reports where the child or the case is.
+    `purpose` is a code. Raises NotFound, also for whoever has a conflict of interest (回避: a suspect must not learn who reported what),
+    or Forbidden unless the principal may read reports where the child or the case is.
     """
     require(principal, "report.read")
     sealed = await store.sealed_report(tx, report_id)
-    if sealed is None:
+    officer_id = _officer_of(principal)
+    barred = sealed is not None and sealed.case_id and officer_id and await store.is_barred(tx, sealed.case_id, officer_id)
+    if sealed is None or barred:
         raise NotFound("no_such_report", _("There is no such report."))
     if sealed.case_division_code is None or not may(principal, "report.read", sealed.case_division_code):
         require(principal, "report.read", sealed.division_code)
@@ -65,7 +68,11 @@ async def open_report(tx: Tx, report_id: UUID, principal: Principal, purpose: st
 async def list_reports(tx: Tx, principal: Principal, before: UUID | None, limit: int) -> list[ReportLine]:
     """Reports where the principal works, newest first; nothing personal in them. Forbidden for those who see no cases."""
     require(principal, "case.read")
-    return await store.list_reports(tx, principal.division_code, before, limit)
+    return await store.list_reports(tx, principal.division_code, before, limit, _officer_of(principal))
+
+
+def _officer_of(principal: Principal) -> UUID | None:
+    return principal.officer_id if isinstance(principal, StaffPrincipal) else None
 
 
 def _account_of(principal: Principal) -> UUID:

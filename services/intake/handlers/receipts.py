@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from libs.db import Tx
 from libs.events import Event
-from libs.events.catalogue import CaseOpened, CaseReportAttached
+from libs.events.catalogue import CaseOpened, CasePostSkipped, CaseReportAttached
 from services.intake import store
 from services.intake.errors import NoSuchReceipt
 from services.intake.handlers.accept import Accepted, Secrets
@@ -67,10 +68,15 @@ async def follow_cases(tx: Tx, events: Sequence[Event[Any]]) -> None:
     """Takes over what cases have become, as heard from the router."""
     known: dict[Any, Progress | None] = dict(await store.progress_of(tx, [event.data.case_id for event in events]))
     links = []
+    barred: set[tuple[UUID, UUID]] = set()
     for event in events:
         data = event.data
+        if isinstance(data, CasePostSkipped):
+            barred |= {(data.case_id, officer_id) for officer_id in data.officers}
+            continue
         if isinstance(data, CaseOpened | CaseReportAttached):
             links.append((data.report_id, data.case_id))
         known[data.case_id] = progress.advance(known.get(data.case_id), event)
+    await store.bar(tx, sorted(barred))
     await store.link_cases(tx, links)
     await store.save_progress(tx, [one for one in known.values() if one is not None])

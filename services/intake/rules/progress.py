@@ -19,6 +19,7 @@ from libs.events.catalogue import (
     CaseEscalated,
     CaseOpened,
     CasePlaced,
+    CasePostSkipped,
     CaseRegraded,
     CaseReportAttached,
     CaseStepDone,
@@ -80,11 +81,12 @@ HEARD = (
     CaseSupervised,
     CaseAcknowledged,
     CasePlaced,
+    CasePostSkipped,
     CaseRegraded,
     CaseStepDone,
     CaseClosed,
 )
-"""The events that may change what a receipt tells."""
+"""The events that may change what a receipt tells, and who must not read its report."""
 
 
 def advance(known: Progress | None, event: Event[Any]) -> Progress | None:

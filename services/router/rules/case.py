@@ -239,8 +239,12 @@ class CaseState:
         return any(one.officer_id == officer_id and one.answer is not Answered.CONFLICTED for one in self.assignments)
 
     def bars(self, officer_id: UUID | None) -> bool:
-        """Whether the officer must not see the case, because of a conflict of interest."""
-        return officer_id is not None and any(officer_id in one.officers for one in self.conflicts)
+        """Whether the officer must not see the case, because of a conflict of interest.
+
+        Somebody who was told all the same, since nobody else could be, must see what they were told of.
+        """
+        named = officer_id is not None and any(officer_id in one.officers for one in self.conflicts)
+        return named and not self.knows(officer_id)
 
     def lane(self, department: Department) -> Lane | None:
         """The lane of a department."""

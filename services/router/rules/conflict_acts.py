@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from libs.directory.model import Post
 from libs.errors import Invalid
 from libs.events.catalogue import CasePostSkipped
 from libs.i18n import gettext as _
@@ -26,13 +27,19 @@ def add_conflicts(draft: Draft, conflicts: tuple[Conflict, ...]) -> None:
     draft.route = without_barred(route, case.conflicts)
     for post, why in barred_posts(route, case.conflicts):
         if post.post_id not in before:
-            draft.say(CasePostSkipped, tier=post.tier, post_id=post.post_id, reason=why.reason)
+            _say_skipped(draft, post, why)
 
 
 def record_skipped(draft: Draft) -> None:
     """The case has come to another place: the posts that are passed over there are recorded too."""
     for post, why in barred_posts(draft.moment.route, draft.case.conflicts):
-        draft.say(CasePostSkipped, tier=post.tier, post_id=post.post_id, reason=why.reason)
+        _say_skipped(draft, post, why)
+
+
+def _say_skipped(draft: Draft, post: Post, why: Conflict) -> None:
+    people = barred_people(draft.moment.route, draft.case.conflicts)
+    officers = tuple(holder.officer_id for holder in post.holders if holder.officer_id in people)
+    draft.say(CasePostSkipped, tier=post.tier, post_id=post.post_id, reason=why.reason, officers=officers)
 
 
 def conflict(state: CaseState, found: Conflict, moment: Moment) -> Outcome:

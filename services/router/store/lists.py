@@ -14,7 +14,10 @@ CHANGES_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which cases a list shows. `scope` is the reader's division prefix; None means any."""
+    """Which cases a list shows. `scope` is the reader's division prefix; None means any.
+
+    `reader` is the officer who reads: cases in which they have a conflict of interest are none for them.
+    """
 
     scope: str = ""
     division: str | None = None
@@ -22,6 +25,7 @@ class Filter:
     grade: str | None = None
     overdue: bool | None = None
     officer_id: UUID | None = None
+    reader: UUID | None = None
 
 
 async def find(tx: Tx, wanted: Filter, *, after: UUID | None, limit: int) -> list[UUID]:

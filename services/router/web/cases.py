@@ -84,6 +84,7 @@ class Filters:
             self.grade if self.grade in set(Grade) else None,
             True if self.overdue else None,
             who.officer_id if self.mine else None,
+            who.officer_id,
         )
 
     def shows(self, case: CaseState, who: StaffPrincipal) -> bool:
@@ -142,7 +143,7 @@ class Pages:
     async def stream(self, who: Staff, filters: Annotated[Filters, Depends(_filters)]) -> Response:
         """Rows of the board as they change."""
         require(who, "case.read")
-        wanted = Filter(who.division_code, filters.wanted(who).division, None, filters.wanted(who).grade)
+        wanted = Filter(who.division_code, filters.wanted(who).division, None, filters.wanted(who).grade, reader=who.officer_id)
         row = templates.environment().get_template("router/row.html")
 
         async def messages() -> AsyncIterator[Message]:

@@ -114,3 +114,10 @@ def test_where_everybody_is_named_the_highest_hear_of_it_all_the_same() -> None:
     assert told == {highest}
     assert {one.tier for one in story.of(CasePostSkipped)} & {highest} == set()
     check(story.case)
+    assert not any(story.case.bars(officer) for officer in heard(story)), "who is told of a case can open it"  # type: ignore[arg-type]
+    assert story.case.bars(person("Lan"))
+
+
+def test_whoever_must_not_hear_of_it_is_named_to_the_rooms_that_keep_its_reports() -> None:
+    story = Story(report(GRADE_I, conflicts=(named("community_officer", COMMUNITY),)))
+    assert [set(one.officers) for one in story.of(CasePostSkipped)] == [{person("Lan"), person("Bo")}]
