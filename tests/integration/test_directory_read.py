@@ -168,8 +168,10 @@ async def test_duty_begins_and_ends_at_its_minute_and_not_before(desk: Desk) -> 
     assert await desk.job("directory-roster") == 1
     assert (await desk.route(COMMUNITY)).posts[0].holders[0].officer_id == stand_in
     desk.clock.advance(hours=12)
-    assert await desk.job("directory-roster") == 1
-    assert [holder.rank for holder in (await desk.route(COMMUNITY)).posts[0].holders] == ["deputy"]
+    assert await desk.job("directory-roster") == 2  # one ends, the other begins
+    holders = (await desk.route(COMMUNITY)).posts[0].holders
+    assert [holder.rank for holder in holders] == ["primary", "deputy"]
+    assert holders[0].officer_id == usual, "whoever was there before is there again: no post stays without its primary"
 
 
 async def test_a_roster_that_passed_while_everything_was_down_leaves_nobody_behind(desk: Desk) -> None:

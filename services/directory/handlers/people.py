@@ -158,7 +158,8 @@ async def set_holder(
 ) -> None:
     """Puts an officer on a post from `valid_from` (None or past: now) until `valid_to` (None: until further notice).
 
-    A new primary takes the place of the one before. Cases that are under way stay with whom they are (DESIGN section 7).
+    A new primary takes the place of the one before; where the new one is there for a time only, the one before comes back when it is
+    over. Cases that are under way stay with whom they are (DESIGN section 7).
     """
     await hold_version(tx)
     division_code = await _post_place(tx, post_id)
@@ -172,7 +173,7 @@ async def set_holder(
         raise Invalid("bad_period", _("The end must come after the beginning."), field="valid_to")
     state = "planned" if start > now else "current"
     if state == "current":
-        await store.make_room(tx, post_id, officer_id, rank, now)
+        await _make_room(tx, post_id, officer_id, rank, until=valid_to, now=now)
     await store.add_holding(
         tx, holding_id=new_id(), post_id=post_id, officer_id=officer_id, rank=rank, state=state, valid_from=start, valid_to=valid_to
     )
@@ -208,13 +209,29 @@ async def keep_roster(tx: Tx, calendar: WorkCalendar, now: datetime) -> Tick:
         if over:
             await store.set_holding_state(tx, row["holding_id"], "ended")
         else:
-            await store.make_room(tx, row["post_id"], row["officer_id"], row["rank"], now)
+            await _make_room(tx, row["post_id"], row["officer_id"], row["rank"], until=row["valid_to"], now=now)
             await store.set_holding_state(tx, row["holding_id"], "current")
     posts = await duty_store.due_posts(tx, now, ROSTER_BATCH_MAX)
     moved = await refresh(tx, calendar, sorted({*posts, *(row["post_id"] for row in due)}), now)
     if due or moved:
         await changed(tx, ROSTER, "roster.moved", now, details={"holdings": len(due), "posts": moved})
     return Tick(worked=len(due) + len(posts), next_at=await store.next_roster_change(tx))
+
+
+async def _make_room(tx: Tx, post_id: UUID, officer_id: UUID, rank: Rank, *, until: datetime | None, now: datetime) -> None:
+    """Ends what the newcomer's coming ends. What somebody comes onto `until` a time is planned to go on after it: no post stays empty."""
+    for row in await store.make_room(tx, post_id, officer_id, rank, now):
+        if until is not None and (row["valid_to"] is None or row["valid_to"] > until):
+            await store.add_holding(
+                tx,
+                holding_id=new_id(),
+                post_id=post_id,
+                officer_id=row["officer_id"],
+                rank=row["rank"],
+                state="planned",
+                valid_from=until,
+                valid_to=row["valid_to"],
+            )
 
 
 async def _officer(tx: Tx, officer_id: UUID) -> asyncpg.Record:

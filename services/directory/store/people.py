@@ -255,12 +255,21 @@ async def add_holding(
     )  # fmt: skip
 
 
-async def make_room(tx: Tx, post_id: UUID, officer_id: UUID, rank: str, now: datetime) -> None:
-    """Ends what an officer's coming onto a post ends: their other rank there and, for a primary, the primary so far."""
-    await tx.execute(
+async def make_room(tx: Tx, post_id: UUID, officer_id: UUID, rank: str, now: datetime) -> list[Any]:
+    """Ends what an officer's coming onto a post ends: their other rank there and, for a primary, the primary so far.
+
+    Answers what has ended: officer_id, rank, and until when it would have been held (valid_to).
+    """
+    return await tx.fetch(
         """
-        UPDATE directory.holdings SET state = 'ended', valid_to = greatest($4, valid_from)
-        WHERE post_id = $1 AND state = 'current' AND (officer_id = $2 OR ($3 = 'primary' AND rank = 'primary'))
+        WITH held AS (
+            SELECT holding_id, officer_id, rank, valid_to FROM directory.holdings
+            WHERE post_id = $1 AND state = 'current' AND (officer_id = $2 OR ($3 = 'primary' AND rank = 'primary')) FOR UPDATE
+        ), ended AS (
+            UPDATE directory.holdings h SET state = 'ended', valid_to = greatest($4, h.valid_from) FROM held
+            WHERE h.holding_id = held.holding_id
+        )
+        SELECT officer_id, rank, valid_to FROM held
         """,
         post_id, officer_id, rank, now,
         timeout=TIMEOUT_S,
