@@ -248,3 +248,19 @@ async def test_a_newer_version_of_the_directory_is_used_at_once(town: Database) 
     (after,) = await opened(office, town, received(GRADE_II))
     assert (await load(town, before)).tier is Tier.COMMUNITY
     assert (await load(town, after)).tier is Tier.STREET
+
+
+async def test_a_second_report_after_the_case_was_closed_opens_a_more_urgent_one(town: Database) -> None:
+    clock = FakeClock(T0)
+    office = desk(clock)
+    first = received(GRADE_III)
+    (closed,) = await opened(office, town, first)
+    async with town.transaction() as tx:
+        await tx.execute("UPDATE router.cases SET status = 'closed', wakes_at = NULL WHERE case_id = $1", closed)
+    for days, grade in ((80, Grade.II), (91, Grade.III)):
+        at = T0 + timedelta(days=days)
+        clock.set(at)
+        second = received(GRADE_III, at=at, related_report_ids=(first.data.report_id,))
+        case_id = (await opened(office, town, first, second))[-1]
+        assert case_id != closed
+        assert (await load(town, case_id)).grade is grade

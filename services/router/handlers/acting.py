@@ -10,7 +10,7 @@ from libs.directory.model import Post
 from libs.directory.permissions import Principal, StaffPrincipal, may, require
 from libs.errors import Forbidden, Invalid
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, DeclineReason, Step
+from libs.terms import CloseResult, DeclineReason, Step, Tier
 from services.router.errors import NoSuchCase, OfficerIsGone, UnknownDivision
 from services.router.handlers.desk import Batch, Desk, place_asked, places
 from services.router.rules import acts
@@ -87,6 +87,8 @@ async def regrade(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, grade: str, *
     def act(case: CaseState, moment: Moment) -> Outcome:
         lowers = acts.lowers(case, grade, moment.policy)
         assigned = actor.officer_id is not None and case.assignment_of(actor.officer_id) is not None
+        if lowers:
+            _require_street(actor, case)
         if lowers or not (assigned and may(actor.principal, "case.act")):
             require_manage(actor, case)
         return acts.regrade(case, grade, reason, moment, by=actor.officer_id)
@@ -163,6 +165,13 @@ def require_manage(actor: Actor, case: CaseState) -> None:
     """Lets only those go on who may manage cases there, or are assigned to this one."""
     # A dispatch desk is assigned to cases that lie above its own division.
     require(actor.principal, "case.manage", None if is_assigned(actor, case) else case.division_code)
+
+
+def _require_street(actor: Actor, case: CaseState) -> None:
+    """A program that speaks for an officer below the street lowers nothing: that needs the street or above (rules.yaml grade_rules)."""
+    speaks_for = case.assignment_of(actor.officer_id) if actor.officer_id and not isinstance(actor.principal, StaffPrincipal) else None
+    if speaks_for is not None and speaks_for.tier in {Tier.GRID, Tier.COMMUNITY}:
+        raise Forbidden("below_street", _("Lowering a grade needs the street or above. Ask there."), field="on_behalf_of")
 
 
 def _own_post(held: list[Post], moment: Moment, assigned: UUID | None) -> Post:

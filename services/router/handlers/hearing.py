@@ -29,6 +29,7 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
     case_of = await store.cases_of_reports(tx, ids | related)
     locked = await store.lock(tx, (case_of[one] for one in related if one in case_of))
     routes = await desk.routes(tx, [*(event.data.division_code for event in events), *places(locked.values())])
+    earlier = await store.attached_at(tx, related) if related else {}
     batch = Batch(desk, now)
     attached: list[tuple[ReportReceived, UUID]] = []
     for event in events:
@@ -42,10 +43,11 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
         else:
             route = routes[report.division_code]
             policy = desk.book.in_force(report.division_code, report.received_at, route.division.zone)
-            outcome = open_case(report, desk.moment(route, policy, now))
+            outcome = open_case(report, desk.moment(route, policy, now), earlier_at=_latest(report, earlier))
         batch.add(outcome, event)
         case_of[report.report_id] = outcome.after.case_id
         attached.append((report, outcome.after.case_id))
+        earlier[report.report_id] = report.received_at
         locked.setdefault(outcome.after.case_id, outcome.after)
     await store.attach_reports(tx, attached, now)
     await batch.commit(tx)
@@ -59,6 +61,11 @@ def _open_case_of(report: ReportReceived, case_of: dict[UUID, UUID], locked: dic
             if case.open:
                 return case
     return None
+
+
+def _latest(report: ReportReceived, earlier: Mapping[UUID, datetime]) -> datetime | None:
+    """When the latest earlier report on the same matter came in, whose case is closed by now."""
+    return max((earlier[one] for one in report.related_report_ids if one in earlier), default=None)
 
 
 async def answers(desk: Desk, tx: Tx, events: Sequence[Event[Any]]) -> None:

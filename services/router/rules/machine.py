@@ -63,20 +63,25 @@ def conflicts_of(report: ReportReceived) -> tuple[Conflict, ...]:
     return tuple(Conflict(one.reason, one.post_id, one.division_code or "", one.role or "") for one in report.conflicts)
 
 
-def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = None) -> Outcome:
+def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = None, earlier_at: datetime | None = None) -> Outcome:
     """A report becomes a case: graded, its clocks started at t0, told to whom the grade names, accountable at the lowest rung.
 
-    `at_grade`, one of the policy's bands or of the four grades, overrides the grade, for simulation.
+    `at_grade`, one of the policy's bands or of the four grades, overrides the grade, for simulation. `earlier_at`: when the latest
+    report on the same matter came in, whose case is closed: a second report raises the grade all the same (rules.yaml grade_rules).
     """
     policy, route, ids = moment.policy, moment.route, moment.ids
     graded = grade(facts_of(report), policy)
-    band = policy.band(at_grade) if at_grade else graded.band
+    band, grade_reason = policy.band(at_grade) if at_grade else graded.band, graded.reason
+    second = policy.second_report
+    if earlier_at is not None and not at_grade and report.received_at - earlier_at <= second.within:
+        raised = policy.bands[max(policy.position(band) - second.raise_by, 1) - 1]
+        band, grade_reason = raised, grade_reason if raised == band else SECOND_REPORT
     case = CaseState(
         case_id=ids.new(),
         code=ids.code(),
         grade=policy.severity(band),
         band=band,
-        grade_reason=graded.reason,
+        grade_reason=grade_reason,
         floor=policy.severity(graded.floor) if graded.floor else None,
         floor_band=graded.floor,
         mandatory=graded.mandatory,
@@ -110,7 +115,7 @@ def open_case(report: ReportReceived, moment: Moment, *, at_grade: str | None = 
         received_at=case.t0,
         policy_id=policy.id,
         policy_version=policy.version,
-        grade_reason=graded.reason,
+        grade_reason=grade_reason,
         deadlines={one.step: one.due_at for one in case.deadlines if one.armed},
         needs_placing=above,
     )

@@ -81,6 +81,12 @@ async def cases_of_reports(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, UUI
     return {row["report_id"]: row["case_id"] for row in rows}
 
 
+async def attached_at(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When each report came to its case, of those that have one."""
+    rows = await tx.fetch(_ATTACHED_AT, list(report_ids), timeout=TIMEOUT_S)
+    return {row["report_id"]: row["attached_at"] for row in rows}
+
+
 async def reports_of_cases(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
     """The reports of each case, the first one first."""
     rows = await tx.fetch(_REPORTS_OF_CASES, case_ids, timeout=TIMEOUT_S)
@@ -131,6 +137,7 @@ _NEXT_WAKE = "SELECT wakes_at FROM router.cases WHERE wakes_at > $1 ORDER BY wak
 _DEADLINES = "SELECT * FROM router.deadlines WHERE case_id = ANY($1) ORDER BY case_id, deadline_id"
 _ASSIGNMENTS = "SELECT * FROM router.assignments WHERE case_id = ANY($1) ORDER BY case_id, told_at, post_id"
 _CASES_OF_REPORTS = "SELECT report_id, case_id FROM router.case_reports WHERE report_id = ANY($1)"
+_ATTACHED_AT = "SELECT report_id, attached_at FROM router.case_reports WHERE report_id = ANY($1)"
 _REPORTS_OF_CASES = "SELECT case_id, report_id FROM router.case_reports WHERE case_id = ANY($1) ORDER BY attached_at, report_id"
 _ATTACH_REPORTS = """
     INSERT INTO router.case_reports (report_id, case_id, division_code, facts, attached_at)
