@@ -11,7 +11,7 @@ from libs.db import TRANSIENT, Database, Tx
 from libs.directory.permissions import Principal, may, require
 from libs.errors import Invalid, NotFound
 from libs.events import new_event, publish
-from libs.events.catalogue import PolicyMoveOrdered
+from libs.events.catalogue import PolicyMoveOrdered, ReportReceived
 from libs.events.envelope import new_id
 from libs.i18n import gettext as _
 from libs.log import get_logger
@@ -23,6 +23,7 @@ from services.router.rules.moving import NO_MOVE, Shift, move, newly_told, shift
 from services.router.rules.policy import Policy
 from services.router.store import cases as case_store
 from services.router.store import moves as store
+from services.router.store import past
 from services.router.store.moves import NO_CASE, Wanted
 
 BATCH = 100
@@ -93,10 +94,11 @@ async def preview(desk: Desk, tx: Tx, meant: Wanted) -> Preview:
     ids = await store.candidates(tx, meant, now, START, PREVIEWED_MAX)
     found = await case_store.read(tx, [case_id for _division, case_id in ids])
     routes = await desk.routes(tx, (case.division_code for case in found.values()))
+    reports = await past.of_cases(tx, list(found))
     policy = _target(desk, meant)
     looked_at: list[Moved] = []
     for case in found.values():
-        outcome = _tried(case, desk.moment(routes[case.division_code], policy, now), NO_MOVE, None)
+        outcome = _tried(case, desk.moment(routes[case.division_code], policy, now), NO_MOVE, None, reports.get(case.case_id, ()))
         if outcome is not None:
             looked_at.append(Moved(case, tuple(shifts(outcome)), newly_told(outcome)))
     return Preview(meant, await store.count(tx, meant), tuple(looked_at))
@@ -165,12 +167,14 @@ async def _batch(desk: Desk, tx: Tx, row: asyncpg.Record, limit: int) -> int:
         return 1
     locked = await case_store.lock(tx, (case_id for _division, case_id in found))
     routes = await desk.routes(tx, (case.division_code for case in locked.values()))
+    reports = await past.of_cases(tx, list(locked))
     policy = _target(desk, meant)
     batch, failed = Batch(desk, now), 0
     for case in locked.values():
         if not case.open or (case.policy_id, case.policy_version) != (meant.from_policy_id, meant.from_version):
             continue  # closed or placed elsewhere a moment ago
-        outcome = _tried(case, desk.moment(routes[case.division_code], policy, now), row["move_id"], row["made_by"])
+        moment = desk.moment(routes[case.division_code], policy, now)
+        outcome = _tried(case, moment, row["move_id"], row["made_by"], reports.get(case.case_id, ()))
         if outcome is None:
             failed += 1
             NOT_MOVED.inc()
@@ -208,10 +212,10 @@ def _target(desk: Desk, meant: Wanted) -> Policy:
     return found
 
 
-def _tried(case: CaseState, moment: Moment, move_id: UUID, by: UUID | None) -> Outcome | None:
+def _tried(case: CaseState, moment: Moment, move_id: UUID, by: UUID | None, reports: Sequence[ReportReceived]) -> Outcome | None:
     """The case as moved; None where the policy cannot be applied to it, for instance because its windows lie beyond the calendar."""
     try:
-        return move(case, moment, move_id=move_id, by=by)
+        return move(case, moment, move_id=move_id, by=by, reports=reports)
     except (ValueError, LookupError, OverflowError) as error:
         log.exception("router.case_not_moved", case_id=str(case.case_id), error=type(error).__name__)
         return None

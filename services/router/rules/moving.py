@@ -1,24 +1,29 @@
 """A running case is moved to another policy: an explicit act, never the consequence of changing or binding one (DESIGN section 7)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from libs.events.catalogue import CaseAssigned, CasePolicyChanged
+from libs.events.catalogue import CaseAssigned, CasePolicyChanged, LaneTold, ReportReceived
 from libs.terms import Step, Tier
+from services.router.rules.acts import take_grade_of_place
 from services.router.rules.case import OF_PEOPLE, CaseState, Deadline, Kind, Moment, Outcome, Status
 from services.router.rules.draft import Draft
-from services.router.rules.machine import keep_time
+from services.router.rules.grading import grade
+from services.router.rules.lanes import open_lanes
+from services.router.rules.machine import facts_of, keep_time
 
 NO_MOVE = UUID(int=0)
 
 
-def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = None) -> Outcome:
+def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = None, reports: Sequence[ReportReceived] = ()) -> Outcome:
     """From now on the case is answered as `moment.policy` says. Nobody who was told is let go, and no clock restarts (promise 9).
 
     Its grade stays (where the policy does not have it, the next more urgent one that it has), and so does whoever is accountable.
     Windows keep their beginning and get the length that the policy gives them; what would be over already is due now. Those whom the
-    policy would have told at opening, and who do not know yet, are told.
+    policy would have told at opening, and who do not know yet, are told, and so are the departments that it names for such a case;
+    `reports`: those of the case, as far as they are known.
     """
     policy = moment.policy
     if not state.open or (state.policy_id, state.policy_version) == (policy.id, policy.version):
@@ -26,6 +31,7 @@ def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = N
     draft = Draft(state, moment)
     case = draft.case
     case.policy_id, case.policy_version = policy.id, policy.version
+    take_grade_of_place(draft)
     keep_time(draft)
     draft.say_of_owner(
         CasePolicyChanged,
@@ -39,6 +45,8 @@ def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = N
     )
     if case.status is not Status.NEEDS_PLACING:
         draft.fan_out("fan_out")
+    named = dict.fromkeys(one for report in reports for one in grade(facts_of(report), policy).departments)
+    open_lanes(draft, tuple(named), {one for report in reports for one in report.situations})
     return draft.outcome()
 
 
@@ -63,8 +71,8 @@ def shifts(outcome: Outcome) -> list[Shift]:
 
 
 def newly_told(outcome: Outcome) -> int:
-    """How many officers would be told of the case who do not know of it."""
-    return sum(isinstance(event, CaseAssigned) for event in outcome.events)
+    """How many officers and departments would be told of the case who do not know of it."""
+    return sum(isinstance(event, CaseAssigned | LaneTold) for event in outcome.events)
 
 
 def _armed(state: CaseState) -> dict[UUID, Deadline]:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.events.catalogue import CaseAssigned, CasePolicyChanged
-from libs.terms import CloseResult, Step
+from libs.events.catalogue import CaseAssigned, CasePolicyChanged, CaseRegraded
+from libs.terms import CloseResult, Step, Tier
 from services.router.rules import acts
 from services.router.rules.case import Kind, Status
 from services.router.rules.moving import NO_MOVE, move, newly_told, shifts
@@ -15,7 +15,7 @@ from services.router.rules.policy import Policy
 from services.router.rules.policy_files import parse
 from tests.unit.router.test_properties import check, missing, reports
 from tests.unit.router.test_rules_hold import policies
-from tests.unit.router.town import BOOK, GRADE_II, GRADE_III, STREET, Story, armed, person, post, report, town
+from tests.unit.router.town import BOOK, DISTRICT, GRADE_II, GRADE_III, STREET, Story, armed, person, post, report, town
 
 
 def rules(changes: str) -> Policy:
@@ -114,4 +114,23 @@ def test_whatever_the_rules_a_moved_case_stays_whole(first, without, before, aft
     story.moment = replace(story.moment, policy=after)
     story.take(outcome)
     story.until(minute + 60 * 24 * 20)
+    check(story.case)
+
+
+def test_departments_that_only_the_new_rules_name_are_told_and_another_grade_is_said() -> None:
+    """Whoever moves a case to rules with a lane for every case expects that department to hear of it."""
+    police = post("police_station", STREET, Tier.STREET, "Wen", order=8)
+    schools = post("district_education", DISTRICT, Tier.DISTRICT, "Xue", order=9)
+    first = report(GRADE_III)
+    story = Story(first, town(extra=(police, schools))).until(10)
+    assert story.departments == []
+    policy = rules(
+        "lanes: {police: {when: always}}\nsituations: {GC1_NEGLECT: {departments: [education]}}\n"
+        "grades:\n  红: {severity: I, rank: 1}\n  橙: {severity: II, rank: 2}\n"
+    )
+    story.moment = replace(story.moment, policy=policy)
+    story.take(move(story.case, story.moment, move_id=NO_MOVE, reports=(first,)))
+    assert story.departments == ["10 inform police police_station", "10 inform education district_education"]
+    (regraded,) = story.of(CaseRegraded)
+    assert (regraded.from_grade, regraded.grade, regraded.band) == ("III", "II", "橙")
     check(story.case)
