@@ -9,7 +9,8 @@ from holidays.countries.china import China
 from holidays.holiday_base import HolidayBase
 
 _DAY = timedelta(days=1)
-_FIRST_YEAR = 2020
+FIRST_YEAR = 2020
+"""Nothing that is counted in working days began before."""
 YEARS_AHEAD_MAX = 40
 """How far a calendar is laid out: a window beyond that is a mistake in a policy."""
 
@@ -31,10 +32,10 @@ class WorkCalendar:
 
     def __init__(self, notices: Mapping[int, Notice] | None = None) -> None:
         self._notices = dict(notices or {})
-        self._law: HolidayBase = China(years=_FIRST_YEAR)  # type: ignore[no-untyped-call]
+        self._law: HolidayBase = China(years=FIRST_YEAR)  # type: ignore[no-untyped-call]
         self._last_known_year = max(self._law.special_public_holidays)
         self._ordinals: list[int] = []
-        self._until = date(_FIRST_YEAR, 1, 1)
+        self._until = date(FIRST_YEAR, 1, 1)
 
     def is_working(self, day: date) -> bool:
         """Whether people work on `day`."""
@@ -77,7 +78,7 @@ class WorkCalendar:
 
     def _lay_out(self, until: date) -> None:
         while self._until <= until:
-            if self._until.year > _FIRST_YEAR + YEARS_AHEAD_MAX:
+            if self._until.year > FIRST_YEAR + YEARS_AHEAD_MAX:
                 msg = f"{until} lies beyond the calendar"
                 raise ValueError(msg)
             year = self._until.year

@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help=_("The response rules: check files,
 app.add_typer(holidays.app, name="holidays")
 register(app)
 STANDARD_ZONE = "Asia/Shanghai"
+MINUTES_MAX = 1_000_000
 
 
 @app.command(help=_("Checks policy files; each mistake is told with file, line and reason."))
@@ -86,7 +87,8 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
     except PolicyFileError as error:
         raise SettingsError(str(error)) from None
     except Invalid as error:
-        raise SettingsError(f"--{'grade' if error.code == 'unknown_grade' else 'answer'}: {error.detail}") from None
+        option = {"unknown_grade": "grade", "no_policy_then": "at"}.get(error.code, "answer")
+        raise SettingsError(f"--{option}: {error.detail}") from None
     if as_json:
         print(orjson.dumps(found).decode())
         return
@@ -190,19 +192,25 @@ async def _asked(question: Any) -> dict[str, Any]:
 
 
 def _assumed(question: Any) -> dict[str, Any]:
+    from libs.clock import SystemClock
     from libs.i18n import current_locale
-    from services.router.handlers.policies import band_asked, hypothetical
+    from services.router.errors import NoPolicyThen
+    from services.router.handlers.policies import band_asked, hypothetical, thinkable
     from services.router.rules.grading import grade
     from services.router.rules.machine import facts_of
     from services.router.rules.simulate import assumed_route
     from services.router.rules.simulate import simulate as run
 
     book = _book()
-    policy = book.get(question.policy_id) if question.policy_id else book.in_force(question.division_code, question.at)
+    at = thinkable(question.at, SystemClock().now())
+    try:
+        policy = book.get(question.policy_id) if question.policy_id else book.in_force(question.division_code, at)
+    except LookupError:
+        raise NoPolicyThen from None
     if policy is None:
         known = ", ".join(sorted({one.id for one in book.policies}))
         raise SettingsError("--policy: " + _("%(name)s is not one of %(known)s", name=question.policy_id, known=known))
-    report = hypothetical(question, question.at)
+    report = hypothetical(question, at)
     route = assumed_route(policy, question.division_code)
     locale = current_locale()
     given = band_asked(question, policy) or grade(facts_of(report), policy).band
@@ -255,8 +263,10 @@ def _reply(text: str) -> Any:
     try:
         after = float(minute)
     except ValueError:
+        after = -1
+    if not 0 <= after <= MINUTES_MAX:
         detail = _("%(text)s does not begin with a number of minutes, as 12:acknowledge:street does", text=text)
-        raise SettingsError("--answer: " + detail) from None
+        raise SettingsError("--answer: " + detail)
     if act not in ACTS:  # who mistypes reads what there is
         raise SettingsError("--answer: " + _("%(name)s is not one of %(known)s", name=act, known=", ".join(ACTS)))
     return Reply.of(after, act, _one_of(Tier, tier, "--answer") if tier else None)

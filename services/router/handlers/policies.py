@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from libs.db import Tx
 from libs.directory.model import Route
 from libs.events.catalogue import CaseAssigned, ReportReceived
 from libs.terms import AgeBand, Answer, Channel, Danger, Situation
+from libs.workdays import FIRST_YEAR
 from services.router.errors import NoPolicyThen, UnknownDivision, UnknownPolicy
 from services.router.handlers.desk import Desk
 from services.router.rules.acts import band_named
@@ -21,8 +22,9 @@ from services.router.rules.simulate import Line, Numbered, Reply, simulate
 
 NOWHERE = UUID(int=0)
 REPORTS_MAX = 2_000
-FARTHEST = timedelta(days=36_525)
-"""How far from today one may ask: nobody writes policies for other centuries, and calendars end."""
+EARLIEST = datetime(FIRST_YEAR, 1, 2, tzinfo=UTC)
+FARTHEST = timedelta(days=3_660)
+"""How far ahead one may ask: nobody knows the rules of then, and calendars end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ async def compared(
     await desk.refresh(tx)
     if await desk.directory.division(tx, division_code) is None:
         raise UnknownDivision
-    reports = past or list(samples(division_code, _thinkable(desk, at)))
+    reports = past or list(samples(division_code, thinkable(at, desk.clock.now())))
     return await compared_on(desk, tx, pair, reports, locale=locale)
 
 
@@ -137,7 +139,7 @@ async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceiv
     if await desk.directory.division(tx, question.division_code) is None:
         raise UnknownDivision
     route = await desk.route(tx, question.division_code)
-    at = _thinkable(desk, question.at)
+    at = thinkable(question.at, desk.clock.now())
     if question.at is not None:  # who is on duty then, as far as it is planned
         route = await desk.directory.route_at(tx, route.division.code, at, desk.calendar) or route
     try:
@@ -149,9 +151,9 @@ async def _setting(desk: Desk, tx: Tx, question: Question) -> tuple[ReportReceiv
     return hypothetical(question, at), route, policy or _named(desk, question.policy_id or "")
 
 
-def _thinkable(desk: Desk, at: datetime | None) -> datetime:
-    now = desk.clock.now()
-    if at is not None and abs(at - now) > FARTHEST:
+def thinkable(at: datetime | None, now: datetime) -> datetime:
+    """The time that is asked about; `NoPolicyThen` for one before the calendar, or so far ahead that it may end."""
+    if at is not None and not EARLIEST <= at <= now + FARTHEST:
         raise NoPolicyThen
     return at or now
 

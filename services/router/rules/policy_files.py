@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from services.router.rules.book import PolicyBook
 from services.router.rules.calendar import Notice, WorkCalendar
 from services.router.rules.policy import Policy
+from services.router.rules.policy_sense import senseless
 
 FOLDER = Path(__file__).parents[1] / "policies"
 CALENDAR = FOLDER / "calendar" / "cn.yaml"
@@ -23,18 +24,24 @@ class PolicyFileError(ValueError):
     """A policy file cannot be used. The message has one line per reason: `file:line: reason`."""
 
 
-def load(path: Path) -> Policy:
-    """Reads one policy file, and what it `extends` from the same folder or the built-in ones; `PolicyFileError` tells what is wrong."""
+def load(path: Path, *, in_use: bool = False) -> Policy:
+    """Reads one policy file, and what it `extends` from the same folder or the built-in ones; `PolicyFileError` tells what is wrong.
+
+    `in_use`: what only cannot be meant is let pass, so that a service starts with the rules that it has had.
+    """
     document, root = _merged(path, EXTENDS_MAX)
-    return _validated(path.name, document, root)
+    return _validated(path.name, document, root, in_use=in_use)
 
 
-def _validated(name: str, document: Any, root: yaml.Node | None) -> Policy:
+def _validated(name: str, document: Any, root: yaml.Node | None, *, in_use: bool = False) -> Policy:
     try:
-        return Policy.model_validate(document)
+        policy = Policy.model_validate(document)
     except ValidationError as error:
         reasons = [f"{name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
+    if not in_use and (reasons := [f"{name}:{_line(root, _path(one))}: {one}" for one in senseless(policy)]):
+        raise PolicyFileError("\n".join(reasons))
+    return policy
 
 
 def parse(name: str, data: bytes, base: Callable[[str], Policy | None]) -> Policy:
@@ -60,7 +67,7 @@ def load_book(folders: Iterable[Path] = ()) -> PolicyBook:
     policies: dict[str, Policy] = {}
     for folder in (FOLDER, *folders):
         for path in sorted(folder.glob("*.yaml")):
-            policy = load(path)
+            policy = load(path, in_use=True)
             if policy.stamp in policies:
                 raise PolicyFileError(f"{path.name}:1: {policy.stamp} is already defined by another file; raise its version")
             policies[policy.stamp] = policy
@@ -259,7 +266,11 @@ def _line(node: yaml.Node | None, loc: Iterable[int | str]) -> int:
 def _loc(error: Mapping[str, Any]) -> Iterable[int | str]:
     """Where the mistake is: what the whole policy complains of begins with the path of it."""
     loc: tuple[int | str, ...] = error["loc"]
-    return loc or _plain(error).partition(":")[0].split(".")
+    return loc or _path(_plain(error))
+
+
+def _path(reason: str) -> list[int | str]:
+    return [int(part) if part.isdecimal() and part.isascii() else part for part in reason.partition(":")[0].split(".")]
 
 
 def _where(loc: Iterable[int | str]) -> str:

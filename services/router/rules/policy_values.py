@@ -1,13 +1,17 @@
 """The values that a policy file is made of: lengths of time, roles, names of grades, texts in both languages."""
 
 import re
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from libs.directory.roles import POST_ROLES
 
+LONGEST = timedelta(days=3_660)
+"""The longest time that a policy may name, ten years: what lies further would lie beyond every calendar."""
+SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_NUMBER_MAX = 100_000_000
 _ISO_DURATION = re.compile(r"P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 
@@ -20,6 +24,9 @@ def parse_duration(value: object) -> timedelta:
         msg = "must be an ISO 8601 duration such as PT10M, PT24H or P15D"
         raise ValueError(msg)
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    if max(weeks, days, hours, minutes, seconds) > _NUMBER_MAX:
+        msg = "is longer than anything lasts"
+        raise ValueError(msg)
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
@@ -48,7 +55,21 @@ def _known_role(value: str) -> str:
 
 
 Role = Annotated[str, AfterValidator(_known_role), WithJsonSchema({"type": "string", "enum": list(POST_ROLES)})]
-ClockTime = Annotated[time, BeforeValidator(lambda value: time.fromisoformat(value) if isinstance(value, str) else value)]
+
+
+def _clock_time(value: object) -> time:
+    """A time of the day. In YAML an unquoted 20:00 is the number 1200, which nobody means."""
+    try:
+        found = time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, time) or found.tzinfo is not None:
+        msg = 'must be a time of the day in quotes, such as "20:00"'
+        raise ValueError(msg)
+    return found
+
+
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 
 
 def _positive(value: timedelta) -> timedelta:

@@ -28,7 +28,7 @@ version: 1
 title: {zh: 某区四级响应, en: A district with four tiers}
 bind: [{division: "330203", since: 2026-01-01, src: decision of the district}]
 ladder:
-  - {tier: grid, name: {zh: 网格, en: Grid}, roles: [grid_worker, grid_leader]}
+  - {tier: grid, name: {zh: 网格, en: Grid}, roles: [grid_worker]}
   - {tier: community, name: {zh: 社区, en: Community}, roles: [community_officer]}
   - {tier: street, name: {zh: 街道, en: Street}, roles: [street_station, street_officer]}
   - {tier: district, name: {zh: 区, en: District}, roles: [district_center]}
