@@ -16,6 +16,7 @@ from uuid import UUID
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Tx
 from libs.directory import sql
+from libs.directory.desks import Desks
 from libs.directory.duty import Held, Leave, Override, Plan, Shift, on_duty
 from libs.directory.model import CODE_LENGTHS, Contact, Division, Holder, Officer, Post, Route, ancestor_codes
 from libs.directory.phones import normalise_phone
@@ -46,8 +47,8 @@ class Directory:
         self._sealer = sealer
         self._routes: OrderedDict[tuple[int, str], Route] = OrderedDict()
         self._places: dict[str, Place] = {}
-        self._desks: dict[str, tuple[Post, ...]] = {}
         self._places_version = -1
+        self._desks: tuple[int, Desks] = -1, Desks(())
 
     @classmethod
     def under(cls, keyring: KeyRing) -> "Directory":
@@ -104,14 +105,17 @@ class Directory:
         """Places by name, pinyin, initials or code prefix, best first; several words narrow it down from the outside in."""
         return await search_divisions(tx, text, limit)
 
-    async def dispatch_desks(self, tx: Tx, division_code: str) -> tuple[Post, ...]:
+    async def dispatch_desks(self, tx: Tx, division_code: str, version: int | None = None) -> tuple[Post, ...]:
         """The desks that place what has no place: of the nearest ancestor, else within `division_code`, else any; reachable ones first.
 
         Works for "" and for codes that are not registered, so that no report is without somebody (promise 4).
         """
-        rows = await tx.fetch(sql.DESKS, DISPATCH_DESK, list(ancestor_codes(division_code)), division_code, timeout=LOOKUP_TIMEOUT_S)
-        order = {row["post_id"]: place for place, row in enumerate(rows)}
-        return tuple(sorted(await self._posts(tx, list(order)), key=lambda post: order[post.post_id]))
+        version = await self.version(tx) if version is None else version
+        known, desks = self._desks
+        if known != version:
+            desks = Desks(with_holders(await tx.fetch(sql.POSTS_BY_ROLE, DISPATCH_DESK, timeout=LOOKUP_TIMEOUT_S)))
+            self._desks = version, desks
+        return desks.nearest(division_code)
 
     async def post(self, tx: Tx, post_id: UUID) -> Post | None:
         """The post of that id."""
@@ -156,13 +160,13 @@ class Directory:
         posts = [post for _division, posts in found for post in posts]
         if not any(post.role == DISPATCH_DESK and post.reachable for post in posts):
             here = {post.post_id for post in posts}
-            posts += [desk for desk in await self._desks_for(tx, version, codes) if desk.post_id not in here]
+            posts += [desk for desk in await self.dispatch_desks(tx, _district(codes), version) if desk.post_id not in here]
         return Route(found[0][0], tuple(division for division, _posts in found), tuple(posts), version)
 
     async def _load_places(self, tx: Tx, version: int, codes: Sequence[str]) -> dict[str, Place]:
         """These places with their posts, as far as they are registered. What routes share is remembered, the place itself is not."""
         if version != self._places_version or len(self._places) > PLACES_REMEMBERED_MAX:
-            self._places, self._desks, self._places_version = {}, {}, version
+            self._places, self._places_version = {}, version
         known = self._places  # ours for this version: whoever sees a newer one meanwhile begins another
         found = {code: known[code] for code in codes if code in known}
         missing = [code for code in codes if code not in found]
@@ -174,16 +178,13 @@ class Directory:
                 known[code] = found[code]
         return found
 
-    async def _desks_for(self, tx: Tx, version: int, codes: Sequence[str]) -> tuple[Post, ...]:
-        """The dispatch desks for a place that has none on its way: the same for its whole district."""
-        district = next((code for code in codes if len(code) <= CODE_LENGTHS["district"]), codes[0])
-        known = self._desks if version == self._places_version else {}
-        if district not in known:
-            known[district] = await self.dispatch_desks(tx, district)
-        return known[district]
-
     async def _posts(self, tx: Tx, post_ids: Sequence[UUID]) -> list[Post]:
         return with_holders(await tx.fetch(sql.POSTS_BY_ID, list(post_ids), timeout=LOOKUP_TIMEOUT_S)) if post_ids else []
+
+
+def _district(codes: Sequence[str]) -> str:
+    """The widest place that still knows the streets: desks for a place that has none on its way are looked for from there."""
+    return next((code for code in codes if len(code) <= CODE_LENGTHS["district"]), codes[0])
 
 
 def with_holders(rows: Iterable[Any]) -> list[Post]:

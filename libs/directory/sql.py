@@ -86,6 +86,8 @@ ORDER BY length(d.code) DESC, d.code, p.position, p.role, p.post_id,
 """
 """Places with their posts and holders, lowest first; a place without a post is one row."""
 
+POSTS_BY_ROLE = f"{_POSTS} WHERE p.role = $1 {_IN_ORDER}"
+
 POSTS_BY_ID = f"{_POSTS} WHERE p.post_id = ANY($1::uuid[]) {_IN_ORDER}"
 
 DUTY_ZONES = """
@@ -111,25 +113,6 @@ DUTY_LEAVES = """
 SELECT leave_id, officer_id, starts_at, ends_at FROM directory.leaves WHERE officer_id = ANY($1::uuid[]) AND ends_at > $2
 ORDER BY starts_at, leave_id
 """
-
-DESKS = f"""
-WITH desks AS (
-    SELECT p.post_id, p.division_code, p.position,
-           CASE WHEN p.division_code = ANY($2::text[]) THEN 0 WHEN starts_with(p.division_code, $3) THEN 1 ELSE 2 END AS nearness,
-           (
-               SELECT true FROM directory.holdings h JOIN directory.officers o USING (officer_id)
-               WHERE h.post_id = p.post_id AND h.state = 'current' AND {_REACHABLE_ONE} LIMIT 1
-           ) IS NOT NULL AS reachable
-    FROM directory.posts p
-    WHERE p.role = $1
-)
-SELECT post_id, nearness
-FROM desks
-WHERE (reachable, nearness) = (SELECT reachable, nearness FROM desks ORDER BY reachable DESC, nearness LIMIT 1)
-ORDER BY length(division_code) * CASE nearness WHEN 0 THEN -1 ELSE 1 END, division_code, position, post_id
-LIMIT 5
-"""
-"""$1 the role, $2 the ancestors of $3. Desks inside a place or elsewhere: the widest first, since it knows most of the country."""
 
 _IN_SCOPE = "(cardinality($3::text[]) = 0 OR EXISTS (SELECT 1 FROM unnest($3::text[]) AS scope WHERE starts_with(code, scope)))"
 

@@ -150,7 +150,7 @@ class Desk:
             route = await self.directory.route(tx, nearest.code, version) if nearest else None
         if route is None:
             nowhere = Division(code=code, name=code, level="province", parent_code=None)
-            route = Route(nowhere, (nowhere,), await self.directory.dispatch_desks(tx, code), version)
+            route = Route(nowhere, (nowhere,), await self.directory.dispatch_desks(tx, code, version), version)
         return route
 
     def policy_of(self, case: CaseState) -> Policy:
