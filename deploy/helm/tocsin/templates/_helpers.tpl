@@ -17,7 +17,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- /* What must be right before anything is made; each message names the value. */}}
 {{- define "tocsin.check" -}}
 {{- $_ := required "publicBaseUrl: where browsers, schools and the SMS provider reach us, https://…" .Values.publicBaseUrl }}
-{{- $_ := required "existingSecret: the name of the Secret with database-url, master-keys and twilio-*" .Values.existingSecret }}
+{{- $_ := required "existingSecret: the name of the Secret with database-url, master-keys and the keys of the gateways" .Values.existingSecret }}
+{{- if or (has "aliyun" .Values.sms.gateways) (has "tencent" .Values.sms.gateways) }}
+{{- $_ := required "sms.textsConfigMap: the name of the ConfigMap with sms-templates.yaml" .Values.sms.textsConfigMap }}
+{{- end }}
+{{- if has "tencent" .Values.sms.gateways }}
+{{- $_ := required "sms.tencentSdkAppId: SmsSdkAppId, from the SMS console" .Values.sms.tencentSdkAppId }}
+{{- end }}
 {{- if eq .Values.bus "kafka" }}
 {{- $_ := required "kafka.bootstrapServers: host:port,host:port of some brokers" .Values.kafka.bootstrapServers }}
 {{- range $name, $service := .Values.services }}
