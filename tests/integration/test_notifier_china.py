@@ -139,3 +139,14 @@ async def test_pushes_of_strangers_find_nothing(desk: Desk):
     assert (await told(desk, request))[0] == "delivered", "what has arrived has arrived"
     later = [{"sid": "nobody's", "report_status": "SUCCESS", "errmsg": "DELIVRD"}]
     assert (await push(desk, TENCENT_STATUS, later)).json() == {"result": 0, "errmsg": "OK"}
+
+
+async def test_over_twilio_itself_a_mainland_number_is_asked_to_the_workbench(database_url: str, tmp_path: Path):
+    async with make_desk(database_url, tmp_path, mainland_replies=False) as desk:
+        await desk.request(await desk.officer("+860010001001"))
+        await desk.request(await desk.officer("+852910011001"), code="23456X")
+        await desk.settle()
+        (mainland,) = await desk.sms("+860010001001")
+        (abroad,) = await desk.sms("+852910011001")
+    assert "登录工作台签收" in mainland["body"]
+    assert "回复1签收" in abroad["body"]
