@@ -19,6 +19,7 @@ SLICE = (
     ("twilio", "both numbers refused", 4),
     ("twilio", "callbacks forged", None),
     ("twilio, fallback", "throttled twice", 3),
+    ("aliyun, tencent", "accepted, then reset", 3),
 )
 """Provider, fault, and after which commit or call the process dies."""
 
@@ -35,7 +36,7 @@ async def test_every_intent_comes_to_its_end_whatever_fails_and_whenever_we_die(
     provider = {one.name: one for one in PROVIDERS}
     fault = {one.name: one for one in FAULTS}
     outcomes: list[Outcome] = []
-    async with fakes() as made:
+    async with fakes(tmp_path) as made:
         matrix = await open_matrix(database_url, tmp_path, made, nursery)
         try:
             for name, what, kill_at in SLICE:

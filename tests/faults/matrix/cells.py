@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from deploy.sandbox.phones import Message
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Database
 from libs.directory.read import PHONE_INDEX, contact_aad
@@ -69,10 +70,9 @@ class Matrix:
         self.cells += 1
         began = NOW + BETWEEN_CELLS * self.cells
         self.fakes.clock.set(began)
-        phones = (f"+8600{self.cells:06}1", f"+8600{self.cells:06}2")
-        numbers = {"first": {"to": phones[0]}, "second": {"to": phones[1]}, "": {}}
-        items = [{key: value for key, value in item.items() if key != "to"} | numbers[item.get("to", "")] for item in fault.items]
-        self.fakes.arm(provider.fakes[0], items, deaf=fault.deaf)
+        phones = (f"+8600{self.cells:07}1", f"+8600{self.cells:07}2")
+        items = [{**item, "to": phones[0]} if "to" in item else item for item in fault.items]
+        self.fakes.arm(provider.sandbox, [provider.speaks(item) for item in items], deaf=fault.deaf)
         notification_id = await self._request(began, phones)
         task = {
             "database_url": self.database_url,
@@ -81,7 +81,7 @@ class Matrix:
             "port": self.fakes.port,
             "keys": self.keys,
             "until": (began + TOGETHER).isoformat(),
-            "given": _settings(provider, fault, self.fakes.url),
+            "given": _settings(provider, fault, self.fakes),
         }
         lived = await asyncio.to_thread(self.nursery.bear, {**task, "now": began.isoformat(), "kill_at": kill_at})
         moments: list[str] = lived["told"]
@@ -169,14 +169,19 @@ class Matrix:
             marked=marked,
             took=intent["updated_at"] - intent["requested_at"],
         )
-        wrong += _wrongs(outcome, fault, told, attempts, [message.callback_url for message in sent])
+        wrong += _wrongs(outcome, fault, told, attempts, [_attempt_of(message) for message in sent])
         return replace(outcome, wrong=tuple(wrong))
 
 
-def _wrongs(outcome: Outcome, fault: Fault, told: Counter[str], attempts: list[Any], callback_urls: list[str]) -> list[str]:
+def _attempt_of(message: Message) -> str:
+    """The attempt that has made it: in the address of Twilio's callback, or what we have a domestic provider remember."""
+    return message.reference or message.callback_url.rpartition("/")[2]
+
+
+def _wrongs(outcome: Outcome, fault: Fault, told: Counter[str], attempts: list[Any], made_by: list[str]) -> list[str]:
     delivered, failed = told["tocsin.notification.delivered.v1"], told["tocsin.notification.failed.v1"]
     unknown = fault.ambiguous or outcome.moment != ""
-    by_attempt = Counter(url.rpartition("/")[2] for url in callback_urls)
+    by_attempt = Counter(made_by)
     rules = {
         f"ended as {outcome.state}, not as {fault.ends}": outcome.state != fault.ends,
         f"{delivered} times told as delivered, {failed} times as failed": (delivered, failed)
@@ -192,11 +197,16 @@ def _wrongs(outcome: Outcome, fault: Fault, told: Counter[str], attempts: list[A
     return [rule for rule, broken in rules.items() if broken]
 
 
-def _settings(provider: Provider, fault: Fault, fakes: str) -> dict[str, dict[str, Any]]:
+def _settings(provider: Provider, fault: Fault, fakes: Fakes) -> dict[str, dict[str, Any]]:
     given = {
-        room: {name: value.replace("{fakes}", fakes) if isinstance(value, str) else value for name, value in settings.items()}
+        room: {name: value.replace("{fakes}", fakes.url) if isinstance(value, str) else value for name, value in settings.items()}
         for room, settings in provider.given.items()
     }
+    if provider.routes:
+        given |= {room: dict(settings) for room, settings in fakes.china.given.items() if room.startswith("notifier_")}
+        given["notifier_sms"] = {"routes": provider.routes, "templates": str(given["notifier_sms"]["templates"])}
+        for name in ("aliyun", "tencent"):
+            given[f"notifier_{name}"]["api_base_url"] = f"{fakes.url}/sandbox/{name}"
     given["notifier"] = {"request_timeout_s": fault.timeout_s, **given["notifier"]}
     return given
 

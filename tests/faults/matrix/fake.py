@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,8 +18,10 @@ from deploy.sandbox.phones import Message
 from libs.clock import FakeClock, pause
 from libs.service.serve import listen, serving
 from tests.integration.notifier_desk import NOW, NUMBER, SECOND_NUMBER, SECOND_SID, SECOND_TOKEN, SID, TOKEN
+from tests.support.china import China
 
 HANG_S = 1.0
+ASKING = (b"QuerySendDetails", b"PullSmsSendStatusByPhoneNumber")
 
 
 class HeldClock(FakeClock):
@@ -37,6 +40,7 @@ class Fakes:
     port: int
     clock: HeldClock
     sandboxes: dict[str, Sandbox]
+    china: China
     deaf: bool = False
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -61,8 +65,8 @@ class Fakes:
 
 
 @asynccontextmanager
-async def fakes() -> AsyncIterator[Fakes]:
-    """The providers, served over HTTP."""
+async def fakes(folder: Path) -> AsyncIterator[Fakes]:
+    """The providers, served over HTTP; the file of template codes is written into `folder`."""
     clock = HeldClock(NOW)
     # Bound and never listening: while no notifier lives, a callback is refused, and nobody else gets the port.
     with closing(socket.socket()) as held, closing(listen("127.0.0.1", 0)) as listener:
@@ -72,11 +76,14 @@ async def fakes() -> AsyncIterator[Fakes]:
         port = held.getsockname()[1]
         inbound = f"http://127.0.0.1:{port}/v1/twilio/inbound"
         accounts = {"sandbox": (SID, TOKEN, NUMBER), "second": (SECOND_SID, SECOND_TOKEN, SECOND_NUMBER)}
+        china = China.at(f"http://127.0.0.1:{port}", folder)
         sandboxes = {
-            name: Sandbox(SandboxConfig(sid, (token,), number, inbound, hang_s_max=HANG_S), clock)
+            name: Sandbox(
+                SandboxConfig(sid, (token,), number, inbound, hang_s_max=HANG_S, aliyun=china.aliyun, tencent=china.tencent), clock
+            )
             for name, (sid, token, number) in accounts.items()
         }
-        made = Fakes(f"http://127.0.0.1:{listener.getsockname()[1]}", port, clock, sandboxes)
+        made = Fakes(f"http://127.0.0.1:{listener.getsockname()[1]}", port, clock, sandboxes, china)
         app = FastAPI()
 
         @app.post("/clock")
@@ -99,7 +106,14 @@ class _Deaf:
         self._fakes = fakes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._fakes.deaf and scope["type"] == "http" and scope["method"] == "GET":
+        if self._fakes.deaf and scope["type"] == "http" and _asks(scope):
             await Response("{}", 500, media_type="application/json")(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _asks(scope: Scope) -> bool:
+    """Whether somebody asks what became of a message."""
+    headers = dict(scope["headers"])
+    action: bytes = headers.get(b"x-acs-action") or headers.get(b"x-tc-action") or b""
+    return scope["method"] == "GET" or action in ASKING

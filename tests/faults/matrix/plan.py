@@ -1,6 +1,7 @@
 """Which providers are tried with which faults."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tests.integration.notifier_desk import NUMBER, SECOND_NUMBER, SECOND_SID, SECOND_TOKEN, SID, TOKEN
@@ -11,9 +12,9 @@ PATIENT_S, IMPATIENT_S = 5.0, 0.3
 
 @dataclass(frozen=True)
 class Fault:
-    """`items` go to the provider that is tried first, for the numbers of the officer: "first", "second", or "" for every message.
+    """`items` go to the provider that is tried first, for the officer's "first" number or for every message, in Twilio's words.
 
-    `tells`: whether the outcome of a call can be unknown although nobody was killed. `ends`: how the notification has to end.
+    `ambiguous`: the outcome of a call can be unknown although nobody was killed. `ends`: how the notification has to end.
     `deaf`: the provider's list does not answer either. `contact`: which of the officer's two contacts it has to end with.
     """
 
@@ -26,15 +27,35 @@ class Fault:
     timeout_s: float = PATIENT_S
 
 
+Items = tuple[dict[str, Any], ...]
+
+
 @dataclass(frozen=True)
 class Provider:
-    """`given` are the settings of the notifier, with `{fakes}` for where the fakes are. `fakes`: their names, the first one fails."""
+    """`given` are the settings of the notifier, with `{fakes}` for where the fakes are. `sandbox`: which of them the faults go to.
+
+    `routes`: over which domestic gateways the messages go, "" for none. `speaks`: how a fault, told for Twilio, is told to it.
+    """
 
     name: str
-    fakes: tuple[str, ...]
     given: dict[str, dict[str, Any]]
-    faults: tuple[str, ...] = field(default=())
-    """The faults that it knows; empty: all."""
+    sandbox: str = "sandbox"
+    routes: str = ""
+    speaks: Callable[[dict[str, Any]], dict[str, Any]] = dict
+
+
+def domestic(provider: str, *, throttled: str, refused: str, not_delivered: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Faults in the words of a provider whose codes are texts."""
+
+    def speak(item: dict[str, Any]) -> dict[str, Any]:
+        told = {"provider": provider, **{key: value for key, value in item.items() if key not in {"error_code", "final_error_code"}}}
+        code = refused if "error_code" in item else throttled if item.get("http_status") == 429 else None
+        if code is not None:
+            del told["http_status"]
+            told["code"] = code
+        return told | ({"final_code": not_delivered} if "final_error_code" in item else {})
+
+    return speak
 
 
 UNREACHABLE = {"http_status": 400, "error_code": 21211}
@@ -69,7 +90,20 @@ _TWILIO = {
 }
 _SECOND = {"account_sid": SECOND_SID, "auth_token": SECOND_TOKEN, "from_number": SECOND_NUMBER, "api_base_url": "{fakes}/second"}
 
+_TWO = {"notifier": _TWILIO, "notifier_fallback": _SECOND}
+_ONE = {"notifier": _TWILIO, "notifier_fallback": {}}
+_ALIYUN = domestic("aliyun", throttled="Throttling.User", refused="isv.MOBILE_NUMBER_ILLEGAL", not_delivered="MOBILE_NOT_ON_SERVICE")
+_TENCENT = domestic(
+    "tencent",
+    throttled="LimitExceeded.PhoneNumberThirtySecondLimit",
+    refused="FailedOperation.PhoneNumberInBlacklist",
+    not_delivered="UNDELIV",
+)
+
 PROVIDERS = (
-    Provider("twilio", ("sandbox",), {"notifier": _TWILIO, "notifier_fallback": {}}),
-    Provider("twilio, fallback", ("sandbox", "second"), {"notifier": _TWILIO, "notifier_fallback": _SECOND}),
+    Provider("twilio", _ONE),
+    Provider("twilio, fallback", _TWO),
+    Provider("aliyun", _ONE, routes="+86=aliyun;*=twilio", speaks=_ALIYUN),
+    Provider("tencent", _ONE, routes="+86=tencent;*=twilio", speaks=_TENCENT),
+    Provider("aliyun, tencent", _ONE, routes="+86=aliyun,tencent;*=twilio", speaks=_ALIYUN),
 )

@@ -33,9 +33,11 @@ from libs.service import Context
 from libs.service.assembly import Assembly, assemble
 from libs.service.serve import serving
 from libs.settings import CommonSettings
+from services.notifier.gateways.aliyun import AliyunGateway
+from services.notifier.gateways.tencent import TencentGateway
 from services.notifier.gateways.twilio import TwilioGateway
 
-GATEWAYS: tuple[type, ...] = (TwilioGateway,)
+GATEWAYS: tuple[type, ...] = (TwilioGateway, AliyunGateway, TencentGateway)
 CALLS = ("send", "find", "fetch")
 ROUNDS_MAX = 200
 JOBS = "notifier-"
