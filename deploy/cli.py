@@ -101,6 +101,7 @@ def _add_parts() -> None:
     from deploy.cli_directory import keys_app
     from deploy.cli_notifier import app as notifier_app
     from deploy.cli_policy import app as policy_app
+    from deploy.cli_webhooks import app as webhooks_app
     from deploy.demo.cli import HELP as TRAFFIC_HELP
     from deploy.demo.cli import traffic
     from deploy.doctor.cli import doctor
@@ -109,6 +110,7 @@ def _add_parts() -> None:
     app.add_typer(bus_app, name="bus")
     app.add_typer(kafka_app, name="kafka")
     app.add_typer(policy_app, name="policy")
+    app.add_typer(webhooks_app, name="webhooks")
     app.add_typer(directory_app, name="directory")
     app.add_typer(keys_app, name="keys")
     app.add_typer(notifier_app, name="notifier")

@@ -154,6 +154,11 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
     }
 
 
+def embedded_settings(secrets: Secrets, sandbox_url: str) -> dict[str, dict[str, Any]]:
+    """What the embedded mode with its sandbox decides: SMS stay here, and so may the webhooks of whoever tries them out."""
+    return {"notifier": sandbox_settings(secrets, sandbox_url), "webhooks": {"allow_http": True, "private_networks": "127.0.0.0/8,::1/128"}}
+
+
 @asynccontextmanager
 async def assembled(context: Context, embedding: Embedding, secrets: Secrets | None) -> AsyncIterator[tuple[Assembly, "Sandbox | None"]]:
     """The chosen services, and the sandbox beside them under /sandbox."""
@@ -220,7 +225,7 @@ async def _run(settings: CommonSettings, embedding: Embedding, say: Say, clock: 
             keyring=keyring_for(settings),
             database_url=url,
             bus=bus_for(settings, url),
-            given={"notifier": sandbox_settings(secrets, f"{settings.public_base_url}/sandbox")} if secrets and embedding.sandbox else {},
+            given=embedded_settings(secrets, f"{settings.public_base_url}/sandbox") if secrets and embedding.sandbox else {},
         )
         access = await _demo(context, secrets, say) if secrets and embedding.demo else None
         async with exporting(tracing, _process_name(embedding)), assembled(context, embedding, secrets) as (assembly, sandbox):

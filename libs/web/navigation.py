@@ -53,5 +53,6 @@ _ENTRIES: Final = (
     ("/policies", N_("Rules"), _may("policy.read")),
     ("/response-times", N_("Response times"), _may("audit.read")),
     ("/directory", N_("Directory"), _may("directory.read")),
+    ("/webhooks", N_("Webhooks"), _may("directory.manage")),
     ("/sandbox", N_("Phones"), _sandbox),
 )

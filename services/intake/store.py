@@ -11,7 +11,8 @@ from libs.db import Tx, announce_after_commit
 from libs.directory.sql import PREFIX_END
 from libs.events import shard_of
 from libs.terms import CloseResult, Tier
-from services.intake.rules.progress import Progress, Stage
+from libs.terms.told import Stage
+from services.intake.rules.progress import Progress
 
 TIMEOUT_S = 10.0
 
@@ -175,6 +176,14 @@ SELECT * FROM unnest({", ".join(f"${n}::{_TYPES.get(name, 'timestamptz')}[]" for
 ON CONFLICT (case_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
 """
 
+# Nobody follows in most deployments: then no report is looked at.
+_FOLLOWED = """
+SELECT linked.case_id, linked.report_id, followers.webhook_id
+FROM intake.report_cases AS linked JOIN intake.reports AS report USING (report_id) JOIN intake.followers USING (client_id)
+WHERE EXISTS (SELECT 1 FROM intake.followers) AND linked.case_id = ANY ($1::uuid[])
+ORDER BY linked.case_id, linked.report_id
+"""
+
 # Every post lies in the smallest place that has it all: the longest prefix that the first and the last code share.
 _EXTREMES = "SELECT min(division_code) AS low, max(division_code) AS high FROM directory.posts"
 
@@ -289,6 +298,30 @@ async def save_progress(tx: Tx, known: Sequence[Progress]) -> None:
     if known:
         columns = zip(*(astuple(one) for one in known), strict=True)
         await tx.execute(_SAVE, *(list(column) for column in columns), timeout=TIMEOUT_S)
+
+
+async def follow(tx: Tx, client_id: str, webhook_id: UUID) -> None:
+    """From now on this client is told how its reports go on."""
+    await tx.execute(
+        "INSERT INTO intake.followers (client_id, webhook_id) VALUES ($1, $2) "
+        "ON CONFLICT (client_id) DO UPDATE SET webhook_id = excluded.webhook_id",
+        client_id,
+        webhook_id,
+        timeout=TIMEOUT_S,
+    )
+
+
+async def stop_following(tx: Tx, client_id: str, webhook_id: UUID) -> None:
+    """This client is not told any more, unless it has registered anew meanwhile."""
+    await tx.execute("DELETE FROM intake.followers WHERE client_id = $1 AND webhook_id = $2", client_id, webhook_id, timeout=TIMEOUT_S)
+
+
+async def followed_reports(tx: Tx, case_ids: Iterable[UUID]) -> dict[UUID, list[tuple[UUID, UUID]]]:
+    """The reports of these cases whose clients are told, as (report_id, webhook_id), by case."""
+    followed: dict[UUID, list[tuple[UUID, UUID]]] = {}
+    for row in await tx.fetch(_FOLLOWED, sorted(set(case_ids)), timeout=TIMEOUT_S):
+        followed.setdefault(row["case_id"], []).append((row["report_id"], row["webhook_id"]))
+    return followed
 
 
 async def extreme_places(tx: Tx) -> tuple[str, str] | None:

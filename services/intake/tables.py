@@ -99,3 +99,12 @@ class ProgressRow(IntakeTable, table=True):
     closed_at: datetime | None = Field(sa_column=_at(nullable=True))
     result: str | None = Field(sa_column=Column(String(32)))
     reporter_informed: bool = Field(sa_column=Column(Boolean, nullable=False))
+
+
+class FollowerRow(IntakeTable, table=True):
+    """An API client that is told how its reports go on, as heard from the notifier."""
+
+    __tablename__ = "followers"
+
+    client_id: str = Field(sa_column=Column(Text, primary_key=True))
+    webhook_id: UUID

@@ -7,24 +7,30 @@ from pathlib import Path
 
 import yaml
 
+from libs.crypto import Sealer
 from libs.directory.read import Directory
 from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
 from libs.settings import load
 from services.notifier import api, web
 from services.notifier.api import pushes
-from services.notifier.consumers import subscription
+from services.notifier.api import webhooks as webhook_api
+from services.notifier.consumers import subscription, webhook_subscription
 from services.notifier.errors import BadSetup
 from services.notifier.gateways import Gateway, configured
 from services.notifier.gateways.domestic import Bounds
 from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
+from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
 from services.notifier.jobs import FIGURES_EVERY_S, Checker, Sender, count
+from services.notifier.jobs.webhooks import FORGET_EVERY, Teller, forget
 from services.notifier.rules import texts
 from services.notifier.rules.states import Limits
-from services.notifier.settings import FallbackSettings, NotifierSettings
+from services.notifier.rules.webhooks import Allowed
+from services.notifier.settings import FallbackSettings, NotifierSettings, WebhookSettings
+from services.notifier.web import webhooks as webhook_pages
 
 TEMPLATES = Path(__file__).parent / "sms" / "templates.yaml"
 
@@ -59,6 +65,18 @@ async def build(context: Context) -> Service:
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
     checker = Checker(database, context.clock, means)
+    sealer = Sealer(context.keyring)
+    hooks = load(WebhookSettings, **context.given.get("webhooks", {}))
+    receivers = _receivers(hooks)
+    teller = Teller(
+        database,
+        context.clock,
+        sealer,
+        receivers,
+        each_max=hooks.each_max,
+        at_once_max=hooks.at_once_max,
+        timeout_s=hooks.request_timeout_s,
+    )
     recorded = api.callbacks(database, context.clock, means, observe)
     return Service(
         name="notifier",
@@ -74,15 +92,19 @@ async def build(context: Context) -> Service:
                 aliyun_secrets=china.aliyun_secrets,
                 tencent_secrets=china.tencent_secrets,
             ),
+            webhook_api.router(database, context.clock, sealer, receivers, teller.work_arrived),
             web.router(database, context.clock, means),
+            webhook_pages.router(database, context.clock, teller.work_arrived),
         ),
-        subscriptions=(subscription(context.clock, sender.work_arrived),),
+        subscriptions=(subscription(context.clock, sender.work_arrived), webhook_subscription(context.clock, teller.work_arrived)),
         jobs=(
             Job("notifier-send", sender.run_once, wake=sender.wake),
             Job("notifier-check", checker.run_once),
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
+            Job("webhooks-tell", teller.run_once, wake=teller.wake),
+            at_intervals("webhooks-forget", FORGET_EVERY.total_seconds(), context.clock, partial(forget, database, context.clock)),
         ),
-        resources=(_open(gateways, recorded),),
+        resources=(_open(gateways, recorded, receivers),),
     )
 
 
@@ -123,11 +145,21 @@ def _twilio(settings: NotifierSettings, fallback: FallbackSettings, public_base_
     ]
 
 
+def _receivers(settings: WebhookSettings) -> Receivers:
+    return Receivers(
+        Allowed(http=settings.allow_http, networks=settings.networks),
+        request_timeout_s=settings.request_timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        connections_max=settings.at_once_max,
+    )
+
+
 @asynccontextmanager
-async def _open(gateways: Sequence[Gateway], recorded: api.Callbacks) -> AsyncIterator[None]:
+async def _open(gateways: Sequence[Gateway], recorded: api.Callbacks, receivers: Receivers) -> AsyncIterator[None]:
     try:
         yield
     finally:
         await recorded.drain()
+        await receivers.close()
         for gateway in gateways:
             await gateway.close()

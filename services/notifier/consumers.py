@@ -6,7 +6,8 @@ from typing import Any
 from libs.clock import Clock
 from libs.db import Tx, after_commit
 from libs.events import Event, Subscription
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, NotificationRequested
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, NotificationRequested, ReportProgressed
+from services.notifier.handlers import webhooks
 from services.notifier.handlers.requests import take
 
 
@@ -18,3 +19,13 @@ def subscription(clock: Clock, woken: Callable[[], None]) -> Subscription:
             after_commit(tx, woken)
 
     return Subscription("notifier", (NotificationRequested, CaseAcknowledged, CaseDeclined, CaseClosed), handle)
+
+
+def webhook_subscription(clock: Clock, woken: Callable[[], None]) -> Subscription:
+    """What schools and hospitals want to be told of; apart, so that nothing about it can hold up an alarm."""
+
+    async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
+        if await webhooks.take(tx, events, clock.now()):
+            after_commit(tx, woken)
+
+    return Subscription("notifier.webhooks", (ReportProgressed,), handle)

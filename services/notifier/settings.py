@@ -1,5 +1,6 @@
 """What the operator of a deployment may set for the notifier: `TOCSIN_TWILIO_*`, `TOCSIN_SMS_*`, `TOCSIN_ALIYUN_*`, `TOCSIN_TENCENT_*`."""
 
+import ipaddress
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -199,3 +200,32 @@ def _require(given: str, value: str, needed: str, secret: SecretStr) -> None:
 
 def _pairs(*pairs: tuple[str, SecretStr]) -> list[tuple[str, str]]:
     return [(key_id, secret.get_secret_value()) for key_id, secret in pairs if key_id]
+
+
+class WebhookSettings(BaseSettings):
+    """What holds for the webhooks of schools and hospitals: `TOCSIN_WEBHOOKS_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_WEBHOOKS_", extra="ignore")
+
+    allow_http: bool = Field(default=False, description="also http URLs: for demonstrations and tests only")
+    private_networks: str = Field(default="", description="networks beside the public ones that may be called: 10.20.0.0/16,fd00::/8")
+    request_timeout_s: float = Field(default=10.0, gt=0, le=30)
+    connect_timeout_s: float = Field(default=3.0, gt=0, le=30)
+    each_max: int = Field(default=4, ge=1, le=100, description="calls under way to one receiver at the same time, per process")
+    at_once_max: int = Field(default=64, ge=2, le=1000, description="calls under way to all of them, per process")
+
+    @field_validator("private_networks")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for part in _parts(text):
+            ipaddress.ip_network(part)
+        return text
+
+    @property
+    def networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The networks of `private_networks`."""
+        return tuple(ipaddress.ip_network(part) for part in _parts(self.private_networks))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Column, DateTime, Index, Integer, MetaData, SmallInteger, String, Text, Uuid, text
+from sqlalchemy import ARRAY, Boolean, Column, DateTime, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Text, Uuid, text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -17,13 +17,17 @@ def _time(*, nullable: bool = False) -> "Column[datetime]":
 
 
 class NotificationRow(NotifierTable, table=True):
-    """An intent to tell an officer: queued, sending, submitted, delivered or failed. `priority`: the smaller, the sooner."""
+    """An intent to tell an officer: queued, sending, submitted, delivered or failed. `priority`: the smaller, the sooner.
+
+    `resend_of`: the failed one that it repeats because `resent_by` (an account's or API client's id) said so.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         Index("notifications_case", "case_id", "requested_at"),
         Index("notifications_requested", "requested_at", postgresql_using="brin"),
         Index("notifications_due", "priority", "next_at", postgresql_where=text("state = 'queued'")),
+        Index("notifications_resent", "resend_of", unique=True, postgresql_where=text("resend_of IS NOT NULL")),
     )
 
     notification_id: UUID = Field(primary_key=True)
@@ -53,6 +57,8 @@ class NotificationRow(NotifierTable, table=True):
     reason: str | None = Field(default=None, sa_column=Column(Text))
     refused: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     updated_at: datetime = Field(sa_column=_time())
+    resend_of: UUID | None = None
+    resent_by: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class AttemptRow(NotifierTable, table=True):
@@ -113,3 +119,49 @@ class ReplyRow(NotifierTable, table=True):
     case_id: UUID | None = None
     answer: str = Field(sa_column=Column(Text, nullable=False))
     received_at: datetime = Field(sa_column=_time())
+
+
+class WebhookRow(NotifierTable, table=True):
+    """Where an API client is told how its reports go on. `gone_at`: it has answered 410, and is told nothing until it registers anew."""
+
+    __tablename__ = "webhooks"
+
+    webhook_id: UUID = Field(primary_key=True)
+    client_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    secret_sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    previous_sealed: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    previous_until: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    created_at: datetime = Field(sa_column=_time())
+    gone_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    failing_since: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    last_taken_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
+class DeliveryRow(NotifierTable, table=True):
+    """One status of one report that is to be told to one receiver: codes and times only, as they were when it changed."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_due", "webhook_id", "next_at", postgresql_where=text("state = 'pending'")),
+        Index("deliveries_next", "next_at", postgresql_where=text("state = 'pending'")),
+        Index("deliveries_report", "report_id", "sequence", unique=True),
+        Index("deliveries_webhook", "webhook_id", "state", "delivery_id"),
+        Index("deliveries_old", "created_at"),
+    )
+
+    delivery_id: UUID = Field(primary_key=True)
+    webhook_id: UUID
+    report_id: UUID
+    sequence: int
+    what: str = Field(sa_column=Column(String(16), nullable=False))
+    stage: str = Field(sa_column=Column(String(16), nullable=False))
+    tier: str | None = Field(default=None, sa_column=Column(String(16)))
+    result: str | None = Field(default=None, sa_column=Column(String(32)))
+    changed_at: datetime = Field(sa_column=_time())
+    created_at: datetime = Field(sa_column=_time())
+    state: str = Field(sa_column=Column(String(12), nullable=False))
+    tries: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    next_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    tried_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    answer: str | None = Field(default=None, sa_column=Column(Text))

@@ -224,9 +224,18 @@ class Desk:
 
 
 @asynccontextmanager
-async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, china: bool = False, **given: Any) -> AsyncIterator[Desk]:
-    """A desk on a fresh database; `given` are settings of the notifier. `fallback`: with a second account, whose sandbox is at /second.
+async def make_desk(
+    database_url: str,
+    folder: Path,
+    *,
+    fallback: bool = False,
+    china: bool = False,
+    webhooks: dict[str, Any] | None = None,
+    **given: Any,
+) -> AsyncIterator[Desk]:
+    """A desk on a fresh database; `given` are settings of the notifier, `webhooks` those of its webhooks.
 
+    `fallback`: with a second account, whose sandbox is at /second.
     `china`: SMS to +86 go through the fakes of Aliyun and Tencent Cloud (`tests.support.china`).
     """
     keyring = KeyRing.parse(KeyRing.generate())
@@ -250,7 +259,12 @@ async def make_desk(database_url: str, folder: Path, *, fallback: bool = False, 
         keyring=keyring,
         database_url=database_url,
         bus=bus,
-        given={"notifier": {**twilio, **given}, "notifier_fallback": account if fallback else {}, **providers},
+        given={
+            "notifier": {**twilio, **given},
+            "notifier_fallback": account if fallback else {},
+            "webhooks": webhooks or {},
+            **providers,
+        },
     )
     db = await Database.open(database_url, role=None, size_max=4)
     async with db.connection() as c:

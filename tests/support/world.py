@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from deploy.demo.directory import DemoAccess, load_demo
-from deploy.embedded import SERVICES, Embedding, assembled, sandbox_settings
+from deploy.embedded import SERVICES, Embedding, assembled, embedded_settings
 from deploy.sandbox import Sandbox
 from deploy.secrets import Secrets
 from libs.clock import FakeClock
@@ -188,5 +188,5 @@ def _context(database_url: str, base_url: str, var_dir: Path, clock: FakeClock, 
         keyring=KeyRing.parse(MASTER_KEYS),
         database_url=database_url,
         bus=bus or PostgresBus(database_url),
-        given={"notifier": sandbox_settings(SECRETS, f"{base_url}/sandbox"), "directory": CHEAP_PASSWORDS},
+        given=embedded_settings(SECRETS, f"{base_url}/sandbox") | {"directory": CHEAP_PASSWORDS},
     )

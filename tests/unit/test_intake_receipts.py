@@ -20,10 +20,11 @@ from libs.events.catalogue import (
     CaseSupervised,
 )
 from libs.i18n import use_locale
-from libs.terms import CloseResult, Grade, Step, Tier
+from libs.terms import CloseResult, Grade, Step, Tier, told
+from libs.terms.told import Stage
 from services.intake.handlers.bounds import AddressBound, network_of
 from services.intake.rules import progress
-from services.intake.rules.progress import Progress, Stage, advance
+from services.intake.rules.progress import Progress, advance
 from services.intake.rules.receipts import ALPHABET, receipt_hash, receipt_of, tidy
 
 KEY = bytes(range(32))
@@ -155,7 +156,7 @@ def test_what_is_told_names_offices_and_nothing_personal(locale: str):
 def test_every_office_and_every_result_has_words(locale: str):
     with use_locale(locale):
         offices = [progress.office_text(tier) for tier in (*Tier, None)]
-        results = [progress.result_text(result) for result in CloseResult]
+        results = [told.RESULTS[result].text() for result in CloseResult]
     assert len(set(offices)) == len(offices)
     assert all(results)
 

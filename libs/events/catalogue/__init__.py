@@ -1,12 +1,15 @@
 """Every event of Tocsin, one file per emitting service. Ids, codes, times and division codes only (promise 7)."""
 
 from libs.events.catalogue.directory import DirectoryChanged
-from libs.events.catalogue.intake import ReportReceived, ReportViewed
+from libs.events.catalogue.intake import ReportProgressed, ReportReceived, ReportViewed
 from libs.events.catalogue.notifier import (
     NotificationDelivered,
     NotificationFailed,
+    NotificationResent,
     NotificationSubmitted,
     OfficerReplied,
+    WebhookRegistered,
+    WebhookRemoved,
 )
 from libs.events.catalogue.router import (
     AcknowledgementStale,
@@ -75,6 +78,7 @@ __all__ = [
     "NotificationDelivered",
     "NotificationFailed",
     "NotificationRequested",
+    "NotificationResent",
     "NotificationSubmitted",
     "OfficerReplied",
     "PlacementMade",
@@ -83,6 +87,9 @@ __all__ = [
     "PolicyBound",
     "PolicyMoveOrdered",
     "PolicyUnbound",
+    "ReportProgressed",
     "ReportReceived",
     "ReportViewed",
+    "WebhookRegistered",
+    "WebhookRemoved",
 ]

@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from libs.events.envelope import EventData, event
-from libs.terms import AgeBand, Answer, Channel, ConflictReason, Danger, Situation
+from libs.terms import AgeBand, Answer, Channel, CloseResult, ConflictReason, Danger, Situation, Tier
+from libs.terms.told import Stage
 
 
 class ConflictOfInterest(BaseModel):
@@ -56,3 +57,19 @@ class ReportViewed(EventData):
     report_id: UUID
     account_id: UUID
     purpose: str
+
+
+@event("intake", "report.progressed")
+class ReportProgressed(EventData):
+    """What a report's receipt tells has changed, and whoever sent it asked to be told (`webhook_id`). Keyed by report_id.
+
+    `stage`, `tier` and `result` are those of `GET /v1/reports/{receipt}` from now on; `what` is the line that is new there.
+    """
+
+    report_id: UUID
+    webhook_id: UUID
+    what: str
+    stage: Stage
+    tier: Tier | None = None
+    result: CloseResult | None = None
+    changed_at: datetime

@@ -56,3 +56,31 @@ class OfficerReplied(EventData):
     notification_id: UUID | None = None
     action: Literal["acknowledge", "decline"]
     via: Literal["sms_reply", "link", "keypad"]
+
+
+@event("notifier", "notification.resent")
+class NotificationResent(NotificationEvent):
+    """Somebody had a failed notification sent again, as a new one: `notification_id` is the new one, `resend_of` the failed one.
+
+    `by` is the account, or `client_id` the API client, that wanted it.
+    """
+
+    resend_of: UUID
+    by: UUID | None = None
+    client_id: str | None = None
+
+
+@event("notifier", "webhook.registered")
+class WebhookRegistered(EventData):
+    """An API client wants to be told how its reports go on. Keyed by webhook_id."""
+
+    webhook_id: UUID
+    client_id: str
+
+
+@event("notifier", "webhook.removed")
+class WebhookRemoved(EventData):
+    """It does not want to be told any more. Keyed by webhook_id."""
+
+    webhook_id: UUID
+    client_id: str

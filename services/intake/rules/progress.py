@@ -7,7 +7,6 @@ may be the very person the report is about.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -27,21 +26,8 @@ from libs.events.catalogue import (
 )
 from libs.events.catalogue.router import CaseEvent
 from libs.i18n import gettext as _
-from libs.terms import CloseResult, Step, Tier
-
-
-class Stage(StrEnum):
-    """How far it has come, in this order."""
-
-    RECEIVED = "received"
-    ASSIGNED = "assigned"
-    ACKNOWLEDGED = "acknowledged"
-    ON_SITE = "on_site"
-    CLOSED = "closed"
-
-    @property
-    def rank(self) -> int:
-        return list(Stage).index(self)
+from libs.terms import CloseResult, Step, Tier, told
+from libs.terms.told import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,53 +169,27 @@ def tell(received_at: datetime, known: Progress | None) -> list[Told]:
         seen = _("Somebody went there and saw the child.") if known.child_sighted else _("Somebody went there or made contact.")
         story.append(Told(Stage.ON_SITE, known.on_site_at, seen))
     if known.closed_at and known.result:
-        story.append(Told(Stage.CLOSED, known.closed_at, result_text(known.result)))
+        story.append(Told(Stage.CLOSED, known.closed_at, told.RESULTS[known.result].text()))
     return sorted(story, key=lambda line: line.at)
 
 
 def headline(known: Progress | None) -> str:
     """The present state in one sentence."""
-    if known is None or known.stage is Stage.RECEIVED:
-        return _("Your report has arrived. The office in charge is being told now.")
-    office = office_text(known.tier)
-    if known.stage is Stage.ASSIGNED:
-        return _("%(office)s is responsible and has been told.", office=office)
-    if known.stage is Stage.ACKNOWLEDGED:
-        return _("%(office)s is working on it.", office=office)
-    if known.stage is Stage.ON_SITE:
-        return _("%(office)s is working on it and has been on site.", office=office)
-    return _("This matter has been dealt with: %(result)s", result=result_text(known.result or CloseResult.CHILD_SAFE))
+    return told.headline(known.stage, known.tier, known.result) if known else told.headline(Stage.RECEIVED, None, None)
 
 
 def office_text(tier: Tier | None) -> str:
     """The level of an office as people call it."""
-    match tier:
-        case Tier.GRID:
-            return _("The grid worker of the community")
-        case Tier.COMMUNITY:
-            return _("The community’s child officer")
-        case Tier.STREET:
-            return _("The street office")
-        case Tier.DISTRICT:
-            return _("The district’s child protection centre")
-        case Tier.CITY:
-            return _("The city’s civil affairs office")
-        case None:
-            return _("The office in charge")
+    return told.OFFICES[tier].text()
 
 
-def result_text(result: CloseResult) -> str:
-    """How it ended, told so that it hurts nobody when the wrong person reads it."""
-    match result:
-        case CloseResult.CHILD_SAFE:
-            return _("It was looked into, and the child is safe.")
-        case CloseResult.PLACED:
-            return _("It was looked into, and the child is cared for.")
-        case CloseResult.UNDER_PROTECTION_PLAN:
-            return _("It was looked into, and help is under way and goes on.")
-        case CloseResult.HANDED_TO_POLICE | CloseResult.TRANSFERRED:
-            return _("It was looked into, and the authority whose task it is has taken over.")
-        case CloseResult.UNFOUNDED:
-            return _("It was looked into, and no danger was found. Thank you for not looking away.")
-        case CloseResult.DUPLICATE:
-            return _("The same matter had been reported before and is being dealt with there.")
+def news(before: Progress | None, after: Progress) -> str | None:
+    """The line that is new since `before` in what the receipt tells, by its name in `tell`; None when nothing is."""
+    if before is not None and before.escalated_at != after.escalated_at:
+        return "escalated"
+    if before is not None and before.supervised_at != after.supervised_at:
+        return "supervised"
+    if before is None or before.stage is not after.stage:
+        return after.stage
+    same = (before.tier, before.result, before.child_sighted) == (after.tier, after.result, after.child_sighted)
+    return None if same else after.stage

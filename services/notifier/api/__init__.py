@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from libs.clock import Clock
-from libs.db import TRANSIENT, Database
+from libs.db import TRANSIENT, Database, after_commit
 from libs.db.microbatch import MicroBatch
 from libs.directory.permissions import Principal
 from libs.errors import NotFound
@@ -25,8 +25,11 @@ from services.notifier.gateways.twilio import NAME, seen_in_callback
 from services.notifier.gateways.twilio_webhooks import twiml
 from services.notifier.handlers.listing import Listed, of_case
 from services.notifier.handlers.replying import Inbound, hear
+from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.states import AttemptState, NotificationState, Observation
+from services.notifier.store import resent
+from services.notifier.store.resent import Resent
 
 STATUS_PATH = "/v1/twilio/status"
 INBOUND_PATH = "/v1/twilio/inbound"
@@ -55,7 +58,10 @@ class AttemptOut(BaseModel):
 
 
 class NotificationOut(BaseModel):
-    """An intent to tell an officer, and what became of it. `reason`: why a contact was given up, or why it failed."""
+    """An intent to tell an officer, and what became of it. `reason`: why a contact was given up, or why it failed.
+
+    `resent_as`: the notification by which somebody had it sent again.
+    """
 
     notification_id: UUID
     case_id: UUID
@@ -68,6 +74,13 @@ class NotificationOut(BaseModel):
     reason: str | None
     requested_at: datetime
     attempts: list[AttemptOut]
+    resent_as: UUID | None = None
+
+
+class ResentOut(BaseModel):
+    """The new notification that repeats a failed one."""
+
+    notification_id: UUID
 
 
 def callbacks(database: Database, clock: Clock, means: Means, observe: Any) -> Callbacks:
@@ -96,8 +109,16 @@ def router(database: Database, clock: Clock, means: Means, *, tokens: tuple[str,
         """Who was told of a case, over which channel, and what became of it; oldest first."""
         async with database.connection() as connection:
             listed = await of_case(connection, who, case_id, decode(cursor, datetime, UUID), limit + 1)
+            again = await resent.of_notifications(connection, (one.subject.notification_id for one in listed))
         shown, following = split(listed, limit, lambda one: (one.subject.requested_at, one.subject.notification_id))
-        return Page(items=[_out(one) for one in shown], next=following)
+        return Page(items=[_out(one, again.get(one.subject.notification_id)) for one in shown], next=following)
+
+    @routes.post("/v1/notifications/{notification_id}/resend", status_code=202, responses=responses(401, 403, 404, 409, 422))
+    async def send_again(who: Annotated[Principal, identity.staff_or_client("act")], notification_id: UUID) -> ResentOut:
+        """Sends a failed notification again, as a new one with all contacts afresh; it is recorded who wanted it, and when."""
+        async with database.transaction() as tx:
+            after_commit(tx, means.woken)
+            return ResentOut(notification_id=await resend(tx, who, notification_id, clock.now()))
 
     @routes.post(
         INBOUND_PATH,
@@ -150,7 +171,7 @@ async def _record(recorded: Callbacks, attempt_id: UUID, seen: Observation | Non
     return True if seen is None else await recorded.submit((attempt_id, seen))
 
 
-def _out(listed: Listed) -> NotificationOut:
+def _out(listed: Listed, again: Resent | None) -> NotificationOut:
     subject, notification = listed.subject, listed.notification
     return NotificationOut(
         notification_id=subject.notification_id,
@@ -163,6 +184,7 @@ def _out(listed: Listed) -> NotificationOut:
         state=notification.state,
         reason=notification.reason,
         requested_at=subject.requested_at,
+        resent_as=again.notification_id if again else None,
         attempts=[
             AttemptOut(
                 attempt_id=attempt["attempt_id"],

@@ -5,22 +5,24 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Form, Query
+from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.requests import Request
 
 from libs.clock import Clock
-from libs.db import Database
-from libs.directory.permissions import StaffPrincipal, require
+from libs.db import Database, after_commit
+from libs.directory.permissions import StaffPrincipal, may, require
 from libs.i18n import N_
 from libs.i18n import gettext as _
 from libs.terms import Grade, Purpose, labels
 from libs.web import identity, templates
 from services.notifier.handlers.listing import Listed, latest, of_case
+from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.breaker import Health
 from services.notifier.rules.states import AttemptState, NotificationState
+from services.notifier.store import resent
 from services.notifier.store.recent import Wanted
 
 SHOWN_MAX = 200
@@ -98,12 +100,17 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
                 if len(listed) > PAGE_SIZE:
                     listed = listed[:PAGE_SIZE]
                     following = _query(wanted, before=str(listed[-1].subject.notification_id))
+            again = await resent.of_notifications(connection, (one.subject.notification_id for one in listed))
         return templates.render(
             request,
             "notifier/notifications.html",
             wanted=wanted,
             of_case=case_id is not None,
             listed=listed,
+            again=again,
+            may_resend=lambda one: (
+                one.notification.state is NotificationState.FAILED and may(staff, "case.manage", one.subject.division_code)
+            ),
             following=following,
             wrong=bool(wanted.case_id) and case_id is None,
             conditions=means.gates.conditions(now),
@@ -117,7 +124,22 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             periods=[("1", _("Last 24 hours")), ("7", _("Last 7 days")), ("30", _("Last 30 days"))],
         )
 
+    @routes.post("/notifications/{notification_id}/resend")
+    async def send_again(
+        staff: Annotated[StaffPrincipal, Depends(identity.staff)],
+        notification_id: UUID,
+        back: Annotated[str, Form(max_length=2000)] = "",
+    ) -> RedirectResponse:
+        async with database.transaction() as tx:
+            after_commit(tx, means.woken)
+            await resend(tx, staff, notification_id, clock.now())
+        return RedirectResponse(identity.safe_next(back, "/notifications"), status_code=303)
+
     return routes
+
+
+def _failed(one: Listed) -> bool:
+    return one.notification.state is NotificationState.FAILED
 
 
 def _uuid(text: str) -> UUID | None:

@@ -25,6 +25,7 @@ from services.router.rules.acts import RegradeReason
 EVENTS = {
     "report.received": N_("Report received"),
     "report.viewed": N_("Report read"),
+    "report.progressed": N_("Sender told how it goes on"),
     "case.opened": N_("Case opened"),
     "case.report_attached": N_("A further report joined"),
     "case.assigned": N_("Told"),
@@ -58,6 +59,7 @@ EVENTS = {
     "notification.submitted": N_("Message handed to the gateway"),
     "notification.delivered": N_("Message on the phone"),
     "notification.failed": N_("Message failed"),
+    "notification.resent": N_("Message sent again by hand"),
     "officer.replied": N_("Officer replied"),
 }
 BAD_BESIDE = ("case.transfer_returned", "case.shuttled", "lane.unreached", "lane.declined", "lane.clock_passed")
@@ -71,7 +73,7 @@ BAD = (
     *BAD_BESIDE,
 )
 GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered", "lane.accepted", "lane.done", "placement.made")
-DETAILS = ("notification.requested", "notification.submitted")
+DETAILS = ("notification.requested", "notification.submitted", "report.progressed")
 """Shown when somebody asks: what counts is whether the message arrived."""
 READINGS = {
     "case_work": N_("for work on the case"),

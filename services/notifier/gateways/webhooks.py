@@ -1,0 +1,103 @@
+"""Calling the webhooks of schools and hospitals: never an address that is not allowed, never a redirect, never for long.
+
+Names are looked up here and nowhere else: what was checked is what is connected to, so that a name that changes its address between
+the check and the call gains nothing.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.notifier.rules.webhooks import Allowed, Answered, is_address, wrong_url
+
+LOOK_UP_S = 3.0
+USER_AGENT = "Tocsin-Webhooks/1"
+
+
+class Receivers:
+    """What webhooks are called with: one session, opened with the first call, since it belongs to the running event loop."""
+
+    def __init__(self, allowed: Allowed, *, request_timeout_s: float, connect_timeout_s: float, connections_max: int) -> None:
+        self.allowed = allowed
+        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, connect=connect_timeout_s)
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
+
+    async def tell(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
+        """Posts `body`; the answer's status is all that counts, its text is not read."""
+        if (wrong := wrong_url(url, self.allowed)) is not None:
+            return Answered(None, f"url_{wrong}")  # registered when other networks were allowed
+        sent = {"content-type": "application/json", "user-agent": USER_AGENT, **headers}
+        session = self._session or self._open()
+        try:
+            async with session.post(url, data=body, headers=sent, allow_redirects=False) as answer:
+                answer.close()
+                return Answered(answer.status)
+        except PermissionError:
+            return Answered(None, "private_address")
+        except TimeoutError:
+            return Answered(None, "no answer in time")
+        except aiohttp.ClientConnectorDNSError as error:
+            return Answered(None, "private_address" if isinstance(error.os_error, PermissionError) else "unknown host")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Answered(None, type(error).__name__)
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """The allowed addresses of a host; PermissionError when one is not allowed, OSError when there is none."""
+        return await _resolve(self.allowed, host, port, socket.AF_UNSPEC)
+
+    async def close(self) -> None:
+        """Closes the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        resolver = _Resolver(self.allowed)
+        connector = aiohttp.TCPConnector(limit=self._connections_max, resolver=resolver, use_dns_cache=False, keepalive_timeout=30)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+        return self._session
+
+
+class _Resolver(AbstractResolver):
+    """Looks a name up and hands on what may be connected to. Written addresses never come here: `wrong_url` has judged them."""
+
+    def __init__(self, allowed: Allowed) -> None:
+        self._allowed = allowed
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in await _resolve(self._allowed, host, port, family)
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def _resolve(allowed: Allowed, host: str, port: int, family: int) -> list[str]:
+    if is_address(host):
+        found = [host]
+    else:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(LOOK_UP_S):
+            infos = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        found = [str(info[4][0]) for info in infos]
+    if not found:
+        raise OSError("no address")
+    # One address that is not allowed is enough to refuse: the others may be there only to be let through.
+    if not all(allowed.address(address) for address in found):
+        raise PermissionError("an address that is not allowed")
+    return found
