@@ -16,32 +16,33 @@ from tests.faults.matrix.plan import FAULTS, PROVIDERS
 from tests.faults.matrix.table import lines
 
 
-async def play_all(database_url: str, folder: Path, nursery: Nursery) -> list[Outcome]:
+async def play_all(database_url: str, folder: Path, nursery: Nursery, outcomes: list[Outcome]) -> None:
     await migrate(database_url)
-    outcomes: list[Outcome] = []
     async with fakes(folder) as made:
         matrix = await open_matrix(database_url, folder, made, nursery)
         try:
             for provider in PROVIDERS:
                 for fault in FAULTS:
                     outcomes += await matrix.moments(provider, fault)
-                    print(f"{provider.name}: {fault.name}: {len(outcomes)} cells so far", file=sys.stderr)  # noqa: T201
+                    wrong = sum(bool(one.wrong) for one in outcomes)
+                    print(f"{provider.name}: {fault.name}: {len(outcomes)} cells so far, {wrong} wrong", file=sys.stderr)  # noqa: T201
         finally:
             await matrix.db.close()
-    return outcomes
 
 
 def main() -> int:
     libs.log.configure("CRITICAL")  # the providers say of every kill that somebody has hung up
     folder = Path(tempfile.mkdtemp(prefix="tocsin-matrix-"))
     server = EmbeddedPostgres(folder / "postgres", throwaway=True)
+    outcomes: list[Outcome] = []
     try:
         with Nursery(folder / "log.txt") as nursery:
             database_url = asyncio.run(ensure_database(server.start(), "matrix"))
-            outcomes = asyncio.run(play_all(database_url, folder, nursery))
+            asyncio.run(play_all(database_url, folder, nursery, outcomes))
     finally:
         server.stop()
-    print("\n".join(lines(outcomes)))  # noqa: T201 - what it is called for
+        if outcomes:  # also when somebody has had enough
+            print("\n".join(lines(outcomes)), flush=True)  # noqa: T201 - what it is called for
     if any(one.wrong for one in outcomes):
         print(f"the log of the notifiers: {folder / 'log.txt'}")  # noqa: T201
         return 1
