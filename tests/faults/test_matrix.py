@@ -11,15 +11,16 @@ from tests.faults.matrix.nursery import Nursery
 from tests.faults.matrix.plan import FAULTS, PROVIDERS
 from tests.faults.matrix.table import lines
 
+ATTEMPT, CALL, RESULT, CALLBACK = "commit Sender._launch", "call send", "commit _record", "commit callbacks.flush"
 SLICE = (
-    ("twilio", "none", 2),
-    ("twilio", "none", 3),
-    ("twilio", "none", 5),
-    ("twilio", "accepted, reset, mute", 3),
-    ("twilio", "both numbers refused", 4),
+    ("twilio", "none", ATTEMPT),
+    ("twilio", "none", CALL),
+    ("twilio", "none", CALLBACK),
+    ("twilio", "accepted, reset, mute", CALL),
+    ("twilio", "both numbers refused", RESULT),
     ("twilio", "callbacks forged", None),
-    ("twilio, fallback", "throttled twice", 3),
-    ("aliyun, tencent", "accepted, then reset", 3),
+    ("twilio, fallback", "throttled twice", CALL),
+    ("aliyun, tencent", "accepted, then reset", CALL),
 )
 """Provider, fault, and after which commit or call the process dies."""
 
@@ -49,8 +50,8 @@ async def test_every_intent_comes_to_its_end_whatever_fails_and_whenever_we_die(
     assert not [one for one in outcomes if one.wrong], table + "\n" + nursery.errors.read_text("utf-8")[-4000:]
     assert [one.kill_at for one in outcomes] == [kill_at for _, _, kill_at in SLICE], "each was killed where it was to be"
     by_place = {(one.fault, one.kill_at): one for one in outcomes}
-    assert by_place["none", 2].marked == 1, "killed between the committed attempt and the call: sent again, as a possible duplicate"
-    assert by_place["none", 3].calls == 1, "killed after the call: found in the provider's list, not sent again"
-    assert by_place["accepted, reset, mute", 3].doubled == 1, "nobody says that it has arrived: rather twice than never"
-    assert by_place["both numbers refused", 4].state == "failed", "the next person is told"
+    assert by_place["none", ATTEMPT].marked == 1, "killed between the committed attempt and the call: sent again, as a possible duplicate"
+    assert by_place["none", CALL].calls == 1, "killed after the call: found in the provider's list, not sent again"
+    assert by_place["accepted, reset, mute", CALL].doubled == 1, "nobody says that it has arrived: rather twice than never"
+    assert by_place["both numbers refused", RESULT].state == "failed", "the next person is told"
     assert misjudged.wrong == ("ended as failed, not as delivered",), "what is wrong is seen, and named"

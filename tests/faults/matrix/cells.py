@@ -40,7 +40,7 @@ class Outcome:
 
     provider: str
     fault: str
-    kill_at: int | None
+    kill_at: int | str | None
     moment: str
     steps: int
     took: timedelta
@@ -65,8 +65,10 @@ class Matrix:
     keys: str
     cells: int = 0
 
-    async def play(self, provider: Provider, fault: Fault, kill_at: int | None) -> Outcome:
-        """A notification under `fault`; the process that sends it is killed after its `kill_at`-th commit or call, then comes another."""
+    async def play(self, provider: Provider, fault: Fault, kill_at: int | str | None) -> Outcome:
+        """A notification under `fault`; the process that sends it is killed after its `kill_at`-th commit or call, or the
+        first one of that name; then comes another.
+        """
         self.cells += 1
         began = NOW + BETWEEN_CELLS * self.cells
         self.fakes.clock.set(began)

@@ -24,6 +24,7 @@ def lines(outcomes: Sequence[Outcome]) -> Iterable[str]:
 
 
 def _row(one: Outcome) -> tuple[str, ...]:
-    moment = f"{one.kill_at:>2} {one.moment}" if one.moment else "-"
+    number = f"{one.kill_at:>2} " if isinstance(one.kill_at, int) else ""
+    moment = f"{number}{one.moment}" or "-"
     numbers = (str(one.contact or "-"), str(one.calls), str(one.reached), str(one.doubled))
     return one.provider, one.fault, moment, one.state, *numbers, f"{one.took.total_seconds():.0f} s", "; ".join(one.wrong)
