@@ -9,9 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import orjson
-import yarl
 from alibabacloud_dysmsapi20170525 import models
 from alibabacloud_dysmsapi20170525.client import Client
 from alibabacloud_tea_openapi import client as openapi
@@ -23,14 +21,12 @@ from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import UnretryableException
 
 from services.notifier.gateways.domestic import Bounds, Key, NotReached, Refused, Unclear
-
-ANSWER_BYTES_MAX = 1_000_000
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+from services.notifier.gateways.wire import Wire
 
 logging.getLogger("darabonba-core").handlers.clear()  # it writes to stderr by itself
 
-_wire: ContextVar["_Wire"] = ContextVar("aliyun_wire")
-"""The connections of the client that is calling: the SDK has no place to put them."""
+_wire: ContextVar[tuple[Wire, str]] = ContextVar("aliyun_wire")
+"""The connections of the client that is calling, and where to: the SDK has no place to put them."""
 
 
 class AliyunSdk:
@@ -38,7 +34,8 @@ class AliyunSdk:
 
     def __init__(self, key: Key, base_url: str, bounds: Bounds) -> None:
         address = urlsplit(base_url)
-        self._wire = _Wire(base_url, bounds)
+        self._wire = Wire(bounds)
+        self._base_url = base_url.rstrip("/")
         self._runtime = RuntimeOptions(autoretry=False, ignore_ssl=False)
         self._client = Client(
             Config(
@@ -80,7 +77,7 @@ class AliyunSdk:
         await self._wire.close()
 
     async def _ask(self, call: Any, request: Any) -> Any:
-        token = _wire.set(self._wire)
+        token = _wire.set((self._wire, self._base_url))
         try:
             answer = await call(request, self._runtime)
         except AlibabaCloudException as error:
@@ -100,57 +97,18 @@ class AliyunSdk:
         return body
 
 
-class _Wire:
-    """One session for all requests of a client; opened with the first, since it belongs to the running event loop."""
-
-    def __init__(self, base_url: str, bounds: Bounds) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=bounds.request_timeout_s, connect=bounds.connect_timeout_s)
-        self._connections_max = bounds.connections_max
-        self._session: aiohttp.ClientSession | None = None
-
-    async def send(self, request: Any) -> DaraResponse:
-        """Sends a request that the SDK has made and signed."""
-        query = urlencode({name: str(value) for name, value in request.query.items() if value is not None})
-        url = yarl.URL(f"{self._base_url}{request.pathname}?{query}", encoded=True)
-        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-        session = self._session or self._open()
-        try:
-            async with session.request(request.method, url, data=body, headers=request.headers, allow_redirects=False) as answer:
-                made = DaraResponse()
-                made.status_code = answer.status
-                made.headers = {name.lower(): value for name, value in answer.headers.items()}
-                made.body = await _read(answer)
-                return made
-        except _NEVER_SENT as error:
-            raise NotReached from error
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=self._connections_max)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    whole = b""
-    async for chunk in answer.content.iter_chunked(ANSWER_BYTES_MAX):
-        whole += chunk
-        if len(whole) > ANSWER_BYTES_MAX:
-            raise aiohttp.ClientPayloadError("the answer is too long")
-    return whole
-
-
 class _Core(DaraCore):  # type: ignore[misc] # the SDK is not typed
     """The SDK's core, whose requests go over `_wire`. Nothing else in this house calls it."""
 
     @staticmethod
     async def async_do_action(request: Any, runtime_option: Any = None) -> DaraResponse:  # noqa: ARG004 - the shape that the SDK calls
-        return await _wire.get().send(request)
+        wire, base_url = _wire.get()
+        query = urlencode({name: str(value) for name, value in request.query.items() if value is not None})
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        made = DaraResponse()
+        url = f"{base_url}{request.pathname}?{query}"
+        made.status_code, made.headers, made.body = await wire.ask(request.method, url, request.headers, body)
+        return made
 
 
 openapi.DaraCore = _Core
