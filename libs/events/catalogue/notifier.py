@@ -42,9 +42,13 @@ class NotificationDelivered(NotificationEvent):
 
 @event("notifier", "notification.failed")
 class NotificationFailed(NotificationEvent):
-    """No channel of this officer worked: the router tells the next person or tier at once (promise 5)."""
+    """No channel of this officer worked: the router tells the next person or tier at once (promise 5).
+
+    `channel` "voice": a call that the policy asked for beside an SMS; whether the officer can be reached, the SMS tells.
+    """
 
     reason: str
+    channel: Literal["sms", "voice"] = "sms"
 
 
 @event("notifier", "officer.replied")

@@ -184,6 +184,8 @@ class NotificationRequested(CaseEvent):
     critical: bool = False
     department: Department | None = None
     """The lane that it is about; None: the ladder."""
+    channel: Literal["sms", "voice"] = "sms"
+    """"voice": a call that the policy asks for, beside the SMS."""
 
 
 @event("router", "case.transfer_requested")

@@ -264,7 +264,7 @@ def take_over(state: CaseState, officer_id: UUID, post: Post, moment: Moment, vi
     held = (one for one in state.assignments if (one.post_id, one.officer_id) == (post.post_id, officer_id) and not one.beside)
     assignment = next(held, None)
     take(draft, assignment or draft.assign(Seat(post, officer_id)), via)
-    if former and former.answer is Answered.ACKNOWLEDGED and former.officer_id != officer_id and draft.recalls:
+    if former and former.answer is Answered.ACKNOWLEDGED and former.officer_id != officer_id and draft.rules.recall:
         draft.notify(Purpose.RECALL, former, step=Step.ACKNOWLEDGE)
     return draft.outcome()
 
@@ -296,7 +296,7 @@ def take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
         case.status = Status.ACKNOWLEDGED
     case.acknowledged_at = now
     draft.settle(lambda one: one.armed and one.kind is Kind.ACKNOWLEDGE, state=State.MET, done_at=now, reminders=())
-    draft.disarm(Kind.DEPUTY, Kind.SUPERVISE, Kind.REVIEW)
+    draft.disarm(Kind.DEPUTY, Kind.CALL, Kind.SUPERVISE, Kind.REVIEW)
     case.supervise_left = 0
     wanted = quorum_missing(case, draft.rules.quorum) if case.status is Status.ACKNOWLEDGED else 0
     draft.say(CaseAcknowledged, at=taken, via=via, late=late, wanted=wanted)
@@ -308,7 +308,7 @@ def take(draft: Draft, assignment: Assignment, via: Via) -> Assignment:
 
 def _recall_others(draft: Draft, taken: Assignment | None) -> None:
     """Tells those who have not answered that they need not come; for grade I everybody keeps coming, and so does who has a duty beside."""
-    if not draft.recalls:
+    if not draft.rules.recall:
         return
     keep = {post.post_id for post in draft.route.posts if post.role in draft.policy.recipient_roles}
     recalled: set[UUID] = {taken.officer_id} if taken else set()

@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """A step's due time, from t0."""
     DEPUTY = "deputy"
     """The accountable officer's part of the window; then it is the next holder's turn."""
+    CALL = "call"
+    """A part of the window after which the accountable officer is called."""
     STALE = "stale"
     """The first step after acknowledging."""
     QUORUM = "quorum"
@@ -81,7 +83,7 @@ _RULED_OUT: Final = (Answered.UNREACHABLE, Answered.CONFLICTED)
 OWED_TO_REPORTERS: Final = (Step.REPORTER_PROCEDURE, Step.REPORTER_INFORMED)
 """Missing one of these steps is told and supervised, and takes the case from nobody."""
 ROUNDS: Final = (Kind.SUPERVISE, Kind.REVIEW)
-OF_ANSWERS: Final = (Kind.ACKNOWLEDGE, Kind.DEPUTY, Kind.STALE, Kind.QUORUM)
+OF_ANSWERS: Final = (Kind.ACKNOWLEDGE, Kind.DEPUTY, Kind.CALL, Kind.STALE, Kind.QUORUM)
 """What is waited for from those who were told; it ends when the case goes to somebody else."""
 _SHOWN: Final = (*OF_PEOPLE, Kind.STALE)
 _ARMED: Final = State.ARMED

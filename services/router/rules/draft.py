@@ -14,6 +14,7 @@ from libs.events.catalogue import CaseAssigned, CaseEscalated, CaseSupervised, N
 from libs.events.envelope import EventData
 from libs.terms import Department, Purpose, Step, Tier
 from services.router.rules.calendar import ClockKind, Due
+from services.router.rules.calling import ByChannel, arm_calls, channels
 from services.router.rules.case import (
     OF_ANSWERS,
     OF_PEOPLE,
@@ -117,21 +118,24 @@ class Draft:
         step: Step | None = None,
         deadline_at: datetime | None = None,
         department: Department | None = None,
+        by: tuple[ByChannel, ...] = (),
     ) -> None:
         """Asks for a message to an officer; `department`: about its lane. Nobody with a conflict of interest is ever told anything."""
         if is_barred(self.moment.route, self.case.conflicts, None, at.officer_id):
             return
-        self.say(
-            NotificationRequested,
-            at=at,
-            notification_id=self.moment.ids.new(),
-            code=self.case.code,
-            purpose=purpose,
-            step=step,
-            deadline_at=deadline_at,
-            critical=self.rules.critical and purpose is not Purpose.INFORM,
-            department=department,
-        )
+        for channel in by or channels(self, at, purpose, step):
+            self.say(
+                NotificationRequested,
+                at=at,
+                notification_id=self.moment.ids.new(),
+                code=self.case.code,
+                purpose=purpose,
+                step=step,
+                deadline_at=deadline_at,
+                critical=self.rules.critical and purpose is not Purpose.INFORM,
+                department=department,
+                channel=channel,
+            )
 
     def notify_owner(self, purpose: Purpose, *, step: Step, deadline_at: datetime | None) -> None:
         """Asks for a message to whoever is accountable, if there is a person."""
@@ -329,6 +333,7 @@ class Draft:
         """Starts the acknowledge window of a rung that becomes accountable."""
         window = self.arm(Kind.ACKNOWLEDGE, Step.ACKNOWLEDGE, self.now, self.ack_window(tier, self.now), tier=tier)
         self.arm_deputy(tier, window)
+        arm_calls(self, window)
         return window
 
     def arm_deputy(self, tier: Tier | None, window: Deadline) -> None:
@@ -391,8 +396,3 @@ class Draft:
         if post is not None:
             case.owner_post_id, case.owner_division_code, case.tier = post.post_id, post.division_code, post.tier
             case.owner_officer_id = post.holders[0].officer_id if post.holders else None
-
-    @property
-    def recalls(self) -> bool:
-        """Whether those who need not come any more are told so: not for grade I."""
-        return self.rules.recall

@@ -88,9 +88,9 @@ def accept(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outc
     draft.own(post.post_id, post.division_code, officer_id, post.tier)
     draft.say(CaseAssigned, at=seat, accountable=True, reason="transferred")
     take(draft, draft.assign(seat), via)
-    if not draft.recalls:
+    if not draft.rules.recall:
         draft.fan_out("transferred")
-    if former is not None and former.officer_id != officer_id and (former.answer is Answered.ACKNOWLEDGED or not draft.recalls):
+    if former is not None and former.officer_id != officer_id and (former.answer is Answered.ACKNOWLEDGED or not draft.rules.recall):
         draft.notify(Purpose.RECALL, former)
     move_lanes(draft)
     return draft.outcome()

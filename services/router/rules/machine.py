@@ -15,6 +15,7 @@ from libs.events.catalogue import (
 )
 from libs.terms import Purpose, Step
 from services.router.rules.aftercare import feedback_missed, fire_visits, owe_feedback, visit_unreachable
+from services.router.rules.calling import call_owner
 from services.router.rules.case import (
     OF_PEOPLE,
     OWED_TO_REPORTERS,
@@ -152,6 +153,8 @@ def fire(state: CaseState, moment: Moment) -> Outcome:
     for one in draft.case.deadlines:
         if one.armed and one.reminders and one.reminders[0].at <= now:
             _remind(draft, one, now)
+    if Kind.CALL in of_kind and not climbed:
+        call_owner(draft)
     fire_lanes(draft)
     fire_transfer(draft, climbed=climbed)
     return draft.outcome()
@@ -167,7 +170,12 @@ def _climb_over(draft: Draft, missed: Deadline) -> bool:
 
 
 def unreachable(state: CaseState, failed: NotificationFailed, moment: Moment) -> Outcome:
-    """A message did not reach its officer: the next person on the same post is told, else the case climbs at once (promise 5)."""
+    """A message did not reach its officer: the next person on the same post is told, else the case climbs at once (promise 5).
+
+    A call that the policy asked for has an SMS beside it: nobody is unreachable for not having picked up.
+    """
+    if failed.channel == "voice":
+        return Outcome(state, state, ())
     if state.open and failed.purpose in TELLS_A_LANE:
         draft = Draft(state, moment)
         return draft.outcome() if unreachable_lane(draft, failed) else Outcome(state, state, ())

@@ -18,6 +18,8 @@ from services.router.rules.placement_values import PlacementRule
 from services.router.rules.policy_parts import (
     Alias,
     Binding,
+    Calls,
+    CallWhen,
     CategoryRule,
     FanOut,
     Feedback,
@@ -34,6 +36,7 @@ from services.router.rules.policy_parts import (
     ShiftGrade,
     SituationRule,
     Supervise,
+    VoiceRule,
     When,
     Window,
 )
@@ -81,6 +84,7 @@ class Policy(Strict):
     aliases: dict[Role, Alias] = Field(default_factory=dict)
     supervise: Supervise
     shifts: Annotated[tuple[Shift, ...], Field(max_length=8)] = ()
+    voice: Annotated[tuple[VoiceRule, ...], Field(max_length=8)] = ()
     grades: Annotated[dict[Band, GradeRules], Field(min_length=2, max_length=7)]
     situations: dict[Situation, SituationRule]
     categories: dict[str, CategoryRule] = Field(default_factory=dict)
@@ -140,6 +144,8 @@ class Policy(Strict):
         named |= {f"follow_up.every.{band}": band for band in (self.follow_up.every if self.follow_up else {})}
         for number, shift in enumerate(self.shifts):
             named |= {f"shifts.{number}.grades.{band}": band for band in shift.grades}
+        for number, rule in enumerate(self.voice):
+            named |= {f"voice.{number}.grades.{at}": band for at, band in enumerate(rule.grades)}
         for where, name in named.items():
             if name not in self._bands_by_name:
                 yield f"{where}: {name} is not a grade of this policy; those are {', '.join(self.bands)}"
@@ -272,6 +278,19 @@ class Policy(Strict):
         """Which rungs are told when a case opens in a shift."""
         own = _of_shift(self, shift, band)
         return self.grades[band].fan_out if own is None or own.fan_out is None else own.fan_out
+
+    @cached_property
+    def _calls(self) -> dict[str, Calls]:
+        found: dict[str, Calls] = {}
+        for band in self.bands:
+            rules = [rule for rule in self.voice if any(self.band(name) == band for name in rule.grades)]
+            parts = sorted({rule.at for rule in rules if rule.at is not None})
+            found[band] = Calls(any(rule.when is CallWhen.START for rule in rules), tuple(parts))
+        return found
+
+    def calls(self, band: str) -> Calls:
+        """When the accountable officer of a case of this grade is called beside the SMS."""
+        return self._calls[band]
 
     def visits_every(self, band: str) -> str | None:
         """How often the child of a closed case of this grade is visited."""

@@ -2,13 +2,13 @@
 
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from libs.terms import CloseResult, Department, Grade, Situation, Step, Tier
 from services.router.rules.calendar import ClockKind, WorkCalendar
-from services.router.rules.policy_values import Band, ClockTime, Duration, Period, PositiveDuration, Role, Source, Strict, Text
+from services.router.rules.policy_values import Band, ClockTime, Duration, Fraction, Period, PositiveDuration, Role, Source, Strict, Text
 
 NO_DEADLINE_STEPS = frozenset({Step.ACKNOWLEDGE, Step.POLICE_LINKED, Step.REPORTER_INFORMED, Step.REPORTER_PROCEDURE, Step.VISIT})
 """Steps whose time a grade does not give: acknowledging has a window per rung, `feedback` and `follow_up` have terms of their own."""
@@ -127,6 +127,38 @@ class Shift(Strict):
             return False
         began = local.date() - timedelta(days=1) if over_midnight and clock < self.until else local.date()
         return self.days is Days.EVERY or calendar.is_working(began) is (self.days is Days.WORKING)
+
+
+class CallWhen(StrEnum):
+    """When the accountable officer is called beside the SMS."""
+
+    START = "start"
+    """At once."""
+    SILENCE = "silence"
+    """After a part of the acknowledge window without an answer."""
+
+
+class VoiceRule(Strict):
+    """Calls beside the SMS, for cases of these grades; `at` is the part of the window after which silence is called."""
+
+    grades: Annotated[tuple[Band, ...], Field(min_length=1, max_length=7)]
+    when: CallWhen
+    at: Fraction | None = None
+    src: Source = "default"
+
+    @model_validator(mode="after")
+    def _at_some_time(self) -> Self:
+        if (self.when is CallWhen.SILENCE) is (self.at is None):
+            msg = "`at` says after which part of the window silence is called: needed with when: silence, and only there"
+            raise ValueError(msg)
+        return self
+
+
+class Calls(NamedTuple):
+    """When the accountable officer of a case is called: at once, and after which parts of the window, ascending."""
+
+    at_start: bool = False
+    in_silence: tuple[float, ...] = ()
 
 
 class RungRule(Strict):

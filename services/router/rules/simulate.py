@@ -212,7 +212,7 @@ def _lines(events: Sequence[EventData], moment: Moment, t0: datetime, locale: st
     minute = _minute(moment.now, t0)
     for event in events:
         if isinstance(event, NotificationRequested):
-            action, channel = _ACTIONS[event.purpose], "sms"
+            action, channel = _ACTIONS[event.purpose], event.channel
         elif isinstance(event, DeadlineMissed):
             action, channel = "deadline", None
         else:

@@ -5,6 +5,7 @@ Each is a key of a grade and off where the policy does not name it: no founding 
 
 from libs.events.catalogue import AcknowledgementStale, CaseAssigned
 from libs.terms import Purpose, Step
+from services.router.rules.calling import keep_calls
 from services.router.rules.case import Answered, Assignment, CaseState, Deadline, Kind, State, Status
 from services.router.rules.draft import Draft
 from services.router.rules.ladder import Seat, holder_of, next_seat, post_of
@@ -48,6 +49,7 @@ def watch_quorum(draft: Draft) -> None:
 def keep_watch(draft: Draft) -> None:
     """The grade or the policy has changed: what is watched keeps its beginning and gets the new length (promise 9)."""
     case, rules = draft.case, draft.rules
+    keep_calls(draft)
     for kind, window in ((Kind.DEPUTY, rules.deputy_after), (Kind.STALE, rules.stale_after)):
         if window is None:
             draft.disarm(kind)

@@ -49,7 +49,7 @@ Staff = Annotated[StaffPrincipal, Depends(identity.staff)]
 Said = Annotated[str, Form(max_length=60)]
 Asked = Annotated[str, Query(max_length=40)]
 
-BEHIND = (Kind.SUPERVISE, Kind.DEPUTY)
+BEHIND = (Kind.SUPERVISE, Kind.DEPUTY, Kind.CALL)
 """What nobody has to keep."""
 FIGURES = {
     "open": N_("open"),

@@ -16,7 +16,7 @@ from services.router.rules.machine import unreachable
 from services.router.rules.moving import NO_MOVE, move
 from services.router.rules.policy import TIER_ORDER
 from services.router.rules.simulate import simulate
-from tests.unit.router.town import BOOK, CALENDAR, CITY, COMMUNITY, DISTRICT, FUTIAN, STREET, T0, Story, person, report, town
+from tests.unit.router.town import BOOK, CALENDAR, CALLING, CITY, COMMUNITY, DISTRICT, FUTIAN, STREET, T0, Story, person, report, town
 
 ROLES = ("community_officer", "street_officer", "district_center", "district_office", "procurator", "dispatch_desk")
 PEOPLE = ("Lan", "Bo", "Mei", "Gang", "Dong", "Ou", "Jian", "Tai")
@@ -33,6 +33,7 @@ reports = st.builds(
     places,
     st.booleans(),
 )
+policies = st.sampled_from([FUTIAN, CALLING])
 missing = st.lists(st.sampled_from(ROLES), max_size=5, unique=True).map(tuple)
 away = st.lists(st.sampled_from(PEOPLE), max_size=7, unique=True).map(tuple)
 
@@ -51,6 +52,7 @@ def check(case: CaseState) -> None:
     if case.status is Status.ACKNOWLEDGED:
         assert not [one for one in case.deadlines if one.armed and one.kind in {Kind.ACKNOWLEDGE, Kind.SUPERVISE}]
     assert len([one for one in case.deadlines if one.armed and one.kind is Kind.DEPUTY]) <= (case.status is Status.OPEN)
+    assert not [one for one in case.deadlines if one.armed and one.kind is Kind.CALL] or case.status is Status.OPEN
     for kind in (Kind.STALE, Kind.QUORUM):
         assert len([one for one in case.deadlines if one.armed and one.kind is kind]) <= (case.status is Status.ACKNOWLEDGED)
     assert len({one.deadline_id for one in case.deadlines}) == len(case.deadlines)
@@ -58,26 +60,43 @@ def check(case: CaseState) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(reports, missing, away)
-def test_no_report_is_ever_without_an_owner_or_a_deadline(first, without, gone) -> None:
+@given(reports, missing, away, policies)
+def test_no_report_is_ever_without_an_owner_or_a_deadline(first, without, gone, policy) -> None:
     if set(PEOPLE) <= set(gone):
         gone = gone[1:]
-    story = Story(first, town(first.division_code, without=without, away=gone))
+    story = Story(first, town(first.division_code, without=without, away=gone), policy=policy)
     check(story.case)
     story.until(60 * 24 * 30)
     check(story.case)
 
 
 @settings(max_examples=100, deadline=None)
-@given(reports, missing, away)
-def test_the_simulation_is_the_machine(first, without, gone) -> None:
+@given(reports, missing, away, policies)
+def test_the_simulation_is_the_machine(first, without, gone, policy) -> None:
     route = town(first.division_code, without=without, away=gone)
-    story = Story(first, route)
-    lines = simulate(first, route, FUTIAN, CALENDAR)
+    story = Story(first, route, policy=policy)
+    lines = simulate(first, route, policy, CALENDAR)
     last = max((line.minute for line in lines), default=0)
     story.until(last)
-    spoken = [(minute, event.post_id) for minute, event in story.events if isinstance(event, NotificationRequested | DeadlineMissed)]
-    assert [(line.minute, line.post_id) for line in lines] == [(round(minute, 4), post) for minute, post in spoken]
+    spoken = [
+        (round(minute, 4), event.post_id, event.channel if isinstance(event, NotificationRequested) else None)
+        for minute, event in story.events
+        if isinstance(event, NotificationRequested | DeadlineMissed)
+    ]
+    assert [(line.minute, line.post_id, line.channel) for line in lines] == spoken
+
+
+@settings(max_examples=60, deadline=None)
+@given(reports, missing, away)
+def test_calls_are_told_beside_and_change_nothing_else(first, without, gone) -> None:
+    """With calls and without: the same SMS, climbs and deadlines at the same minutes, and every call has an SMS to the same officer."""
+    route = town(first.division_code, without=without, away=gone)
+    plain, calling = (Story(first, route, policy=policy).until(60 * 24 * 7) for policy in (FUTIAN, CALLING))
+    assert [line for line in calling.told if not line.endswith("voice")] == plain.told
+    assert calling.climbs == plain.climbs
+    assert calling.missed == plain.missed
+    told = {event.officer_id for event in plain.of(NotificationRequested)}
+    assert all(event.officer_id in told for event in calling.of(NotificationRequested) if event.channel == "voice")
 
 
 @settings(max_examples=100, deadline=None)
@@ -137,9 +156,9 @@ deeds = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(reports, deeds)
-def test_whatever_people_do_the_case_stays_whole(first, course) -> None:
-    story = Story(first, town(first.division_code))
+@given(reports, deeds, policies)
+def test_whatever_people_do_the_case_stays_whole(first, course, policy) -> None:
+    story = Story(first, town(first.division_code), policy=policy)
     minute = 0.0
     for deed, wait, name, number in course:
         minute += wait

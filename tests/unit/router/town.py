@@ -11,6 +11,7 @@ from libs.terms import AgeBand, Answer, Channel, Danger, Situation, Tier
 from services.router.rules.case import CaseState, Kind, Moment, Outcome
 from services.router.rules.machine import fire, open_case
 from services.router.rules.policy_files import load_book, load_calendar
+from services.router.rules.policy_parts import CallWhen, VoiceRule
 from services.router.rules.simulate import Numbered
 
 T0 = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # a Wednesday, 10:00 in Shenzhen
@@ -18,6 +19,16 @@ COMMUNITY, STREET, DISTRICT, CITY, PROVINCE = "440304001020", "440304001", "4403
 BOOK = load_book()
 CALENDAR = load_calendar()
 FUTIAN = BOOK.in_force(COMMUNITY, T0)
+CALLING = FUTIAN.model_copy(
+    update={
+        "voice": (
+            VoiceRule(grades=("I",), when=CallWhen.START),
+            VoiceRule(grades=("I", "II", "III"), when=CallWhen.SILENCE, at=0.6),
+            VoiceRule(grades=("II",), when=CallWhen.SILENCE, at=0.9),
+        )
+    }
+)
+"""As in Futian, and the accountable officer is called: for grade I at once, then in silence."""
 NAMES = UUID(int=7)
 
 DIVISIONS = (
@@ -124,7 +135,7 @@ class Story:
         """`minute purpose person` for each message on the ladder."""
         names = {person(name): name for name in ("Lan", "Bo", "Mei", "Gang", "Dong", "Ou", "Jian", "Tai", "Xin")}
         return [
-            f"{minute} {event.purpose} {names[event.officer_id]}"
+            f"{minute} {event.purpose} {names[event.officer_id]}{' voice' if event.channel == 'voice' else ''}"
             for minute, event in self.events
             if isinstance(event, NotificationRequested) and event.officer_id and event.department is None
         ]
