@@ -188,7 +188,7 @@ async def assembled(context: Context, embedding: Embedding, secrets: Secrets | N
         async with sandbox:
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
             assembly.app.state.sandbox = True  # the navigation shows the way there
-            yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, sandbox.job)), sandbox
+            yield Assembly(context, assembly.app, assembly.services, assembly.consumers, (*assembly.jobs, *jobs, *sandbox.jobs)), sandbox
 
 
 @asynccontextmanager

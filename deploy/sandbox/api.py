@@ -6,6 +6,7 @@ Plain Starlette endpoints: this is a benchmark's hot path, and its errors are Tw
 import base64
 import hmac
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -30,8 +31,8 @@ PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
 JSON = "application/json"
 
-_E164 = re.compile(E164)
-_URL = re.compile(r"^https?://[^\s/]+")
+E164_NUMBER = re.compile(E164)
+URL = re.compile(r"^https?://[^\s/]+")
 MAGIC_NUMBERS = {"+15005550001": 21211, "+15005550002": 21612, "+15005550003": 21408, "+15005550004": 21610, "+15005550009": 21614}
 """Numbers that always fail in the same way, as Twilio documents for test credentials."""
 
@@ -56,40 +57,28 @@ class TwilioApi:
 
     async def create(self, request: Request) -> Response:
         """`POST …/Messages.json`."""
-        body = await _body(request)
-        if refused := self._refuse_stranger(request):
+        body = await body_of(request)
+        if refused := self.refuse_stranger(request):
             return refused
         form = dict(forms.decode(body.decode("utf-8", "replace"), fields_max=REQUEST_BYTES_MAX))
         to = form.get("To", "")
-        now = self._clock.now()
-        fault = self._faults.strike(to, now)
-        if fault is not None and fault.latency_s:
-            await self._clock.wait(None, fault.latency_s)
-            now = self._clock.now()
-        if fault is not None and fault.rate_per_s is not None:
-            return documents.error(20429)
-        if fault is None or fault.accepted or not (fault.hang or fault.http_status):
-            refused = self._refuse_message(to, form)
-            if refused:
+        fault = self._faults.strike(to, self._clock.now())
+
+        def accept(now: datetime) -> Response:
+            if refused := self._refuse_message(to, form):
                 return refused
             message = self._accept(to, form, fault, now)
-            answer = Response(orjson.dumps(documents.message_document(self._config.account_sid, message)), 201, media_type=JSON)
-        if fault is None:
-            return answer
-        if fault.hang:
-            await self._clock.wait(None, self._config.hang_s_max)
-            return BrokenAnswer()
-        if fault.http_status is not None:
-            return documents.error(fault.error_code or _code_of(fault.http_status), status=fault.http_status)
-        return BrokenAnswer() if fault.accept_then_reset else answer
+            return Response(orjson.dumps(documents.message_document(self._config.account_sid, message)), 201, media_type=JSON)
+
+        return await under(fault, self._config, self._clock, accept)
 
     async def find(self, request: Request) -> Response:
         """`GET …/Messages.json?To=&From=&DateSent=&PageSize=&Page=`, the newest first."""
-        if refused := self._refuse_stranger(request):
+        if refused := self.refuse_stranger(request):
             return refused
         query = request.query_params
-        page = _number(query.get("Page"), 0, 10_000)
-        page_size = max(_number(query.get("PageSize"), PAGE_SIZE, PAGE_SIZE_MAX), 1)
+        page = number(query.get("Page"), 0, 10_000)
+        page_size = max(number(query.get("PageSize"), PAGE_SIZE, PAGE_SIZE_MAX), 1)
         wanted = _Filter(query.get("To"), query.get("From"), _sent_range(dict(query)))
         matching = (message for message in self._phones.newest_first(query.get("To")) if wanted.matches(message))
         found: list[Message] = []
@@ -106,14 +95,15 @@ class TwilioApi:
 
     async def fetch(self, request: Request) -> Response:
         """`GET …/Messages/{sid}.json`."""
-        if refused := self._refuse_stranger(request):
+        if refused := self.refuse_stranger(request):
             return refused
         message = self._phones.get(request.path_params["sid"])
         if message is None:
             return documents.error(20404, request.url.path)
         return Response(orjson.dumps(documents.message_document(self._config.account_sid, message)), media_type=JSON)
 
-    def _refuse_stranger(self, request: Request) -> Response | None:
+    def refuse_stranger(self, request: Request) -> Response | None:
+        """The answer to somebody who does not know the password, or asks for another account; None for the account's owner."""
         given = request.headers.get("authorization", "").encode("latin-1", "replace")
         known = any(hmac.compare_digest(given, expected) for expected in self._basic)
         if not known:
@@ -136,11 +126,11 @@ class TwilioApi:
             return documents.error(21617)
         if to in MAGIC_NUMBERS:
             return documents.error(MAGIC_NUMBERS[to], to)
-        if not _E164.match(to):
+        if not E164_NUMBER.match(to):
             return documents.error(21211, to)
         if form.get("From") and sender != self._config.from_number:
             return documents.error(21606, sender)
-        if callback and not _URL.match(callback):
+        if callback and not URL.match(callback):
             return documents.error(21609, callback)
         if self._phones.is_stopped(to):
             return documents.error(21610)
@@ -158,6 +148,27 @@ class TwilioApi:
         )
         self._courier.accept(message, fault)
         return message
+
+
+async def under(fault: Fault | None, config: SandboxConfig, clock: Clock, accept: Callable[[datetime], Response]) -> Response:
+    """What comes of a request under a fault. `accept` takes it up at an instant, and answers as if nothing were wrong."""
+    if fault is None:
+        return accept(clock.now())
+    if fault.latency_s:
+        await clock.wait(None, fault.latency_s)
+    if fault.rate_per_s is not None:
+        return documents.error(20429)
+    answer = documents.error(20500)
+    if fault.accepted or not (fault.hang or fault.http_status):
+        answer = accept(clock.now())
+        if answer.status_code >= 400:
+            return answer
+    if fault.hang:
+        await clock.wait(None, config.hang_s_max)
+        return BrokenAnswer()
+    if fault.http_status is not None:
+        return documents.error(fault.error_code or _code_of(fault.http_status), status=fault.http_status)
+    return BrokenAnswer() if fault.accept_then_reset else answer
 
 
 class BrokenAnswer(Response):
@@ -189,7 +200,8 @@ class _Filter:
         return not (self._before and sent_at > self._before)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
+    """What was posted, cut off where it is longer than anything that Twilio would take."""
     body = await request.body()
     return body[:REQUEST_BYTES_MAX]
 
@@ -215,7 +227,8 @@ def _instant(text: str | None) -> datetime | None:
         return None
 
 
-def _number(text: str | None, default: int, most: int) -> int:
+def number(text: str | None, default: int, most: int) -> int:
+    """A number from a query, at most `most`."""
     return min(int(text), most) if text and text.isascii() and text.isdigit() and len(text) < 9 else default
 
 

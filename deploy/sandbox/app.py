@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from deploy.sandbox.aliyun import AliyunApi
 from deploy.sandbox.api import TwilioApi
+from deploy.sandbox.calls import Calls
 from deploy.sandbox.config import Owners, SandboxConfig
 from deploy.sandbox.control import Control
 from deploy.sandbox.courier import Courier
@@ -16,6 +17,7 @@ from deploy.sandbox.faults import Faults
 from deploy.sandbox.page import page_routes
 from deploy.sandbox.phones import Phones
 from deploy.sandbox.post import HttpPoster, Poster
+from deploy.sandbox.switchboard import Switchboard
 from deploy.sandbox.tencent import TencentApi
 from libs.clock import Clock, SystemClock
 from libs.service import Job
@@ -27,7 +29,7 @@ class Sandbox:
     """A Twilio of one's own. `router` has no prefix: mount it where `TOCSIN_TWILIO_API_BASE_URL` points to (`bare`: without one).
 
     `owners` tells whose the phones are, for the page only. `post` replaces the HTTP client in tests.
-    Use it as an asynchronous context (closes its connections) and run `job`, or await `settle()` in tests.
+    Use it as an asynchronous context (closes its connections) and run `jobs`, or await `settle()` in tests.
     """
 
     def __init__(
@@ -40,13 +42,19 @@ class Sandbox:
         self.faults = Faults()
         self.courier = Courier(config, clock, self.phones, poster)
         self.router = APIRouter(include_in_schema=False)
-        TwilioApi(config, clock, self.phones, self.faults, self.courier).routes(self.router)
+        self.switchboard = Switchboard(config, clock, self.phones, poster)
+        twilio = TwilioApi(config, clock, self.phones, self.faults, self.courier)
+        twilio.routes(self.router)
+        Calls(config, clock, self.switchboard, self.faults, twilio).routes(self.router)
         for account, api in ((config.aliyun, AliyunApi), (config.tencent, TencentApi)):
             if account is not None:
                 api(account, clock, self.phones, self.faults, self.courier, hang_s_max=config.hang_s_max).routes(self.router)
-        Control(config, clock, self.phones, self.faults, poster=poster, owners=owners).routes(self.router)
+        Control(config, clock, self.phones, self.faults, self.switchboard, poster=poster, owners=owners).routes(self.router)
         page_routes(self.router, ("/",) if bare else ("", "/"))
-        self.job = Job("sandbox-callbacks", self.courier.run_once, wake=self.courier.wake)
+        self.jobs = (
+            Job("sandbox-callbacks", self.courier.run_once, wake=self.courier.wake),
+            Job("sandbox-calls", self.switchboard.run_once, wake=self.switchboard.wake),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,7 +64,7 @@ class Sandbox:
 
     async def settle(self) -> int:
         """Posts everything that is due now; answers how many messages moved. For tests."""
-        return (await self.courier.run_once()).worked
+        return (await self.courier.run_once()).worked + (await self.switchboard.run_once()).worked
 
 
 def create_app(config: SandboxConfig, clock: Clock | None = None, *, owners: Owners | None = None) -> FastAPI:
@@ -67,12 +75,13 @@ def create_app(config: SandboxConfig, clock: Clock | None = None, *, owners: Own
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with sandbox:
-            task = asyncio.create_task(work(sandbox.job, clock), name="sandbox")
+            tasks = [asyncio.create_task(work(job, clock), name=job.name) for job in sandbox.jobs]
             try:
                 yield
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(title="Tocsin sandbox", lifespan=lifespan, openapi_url=None)
     problems.install(app)

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, status
 from pydantic import BaseModel, ConfigDict, Field
 
+from deploy.sandbox.calls import call_item
 from deploy.sandbox.china import UNSUBSCRIBED, pushed_reply
 from deploy.sandbox.config import Owner, Owners, SandboxConfig
 from deploy.sandbox.documents import replies_in
 from deploy.sandbox.faults import FaultList, Faults
 from deploy.sandbox.phones import Message, Phone, Phones
 from deploy.sandbox.post import Poster, PostFailed, signed_headers
+from deploy.sandbox.switchboard import Switchboard
 from libs.clock import Clock
 from libs.errors import Conflict, Invalid, NotFound, Unavailable
 from libs.i18n import current_locale
@@ -41,12 +43,21 @@ class Control:
     """The endpoints beside Twilio's own."""
 
     def __init__(
-        self, config: SandboxConfig, clock: Clock, phones: Phones, faults: Faults, *, poster: Poster, owners: Owners | None
+        self,
+        config: SandboxConfig,
+        clock: Clock,
+        phones: Phones,
+        faults: Faults,
+        switchboard: Switchboard,
+        *,
+        poster: Poster,
+        owners: Owners | None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._phones = phones
         self._faults = faults
+        self._board = switchboard
         self._post = poster
         self._owners = owners
         self._known: dict[str, tuple[float, Mapping[str, Owner]]] = {}
@@ -117,7 +128,7 @@ class Control:
         shown: list[dict[str, Any]] = []
         for phone in self._phones.active(since):
             if _matches(phone.number, owners.get(phone.number), wanted):
-                shown.append(_phone(phone, owners.get(phone.number)))
+                shown.append(self._phone(phone, owners.get(phone.number)))
             if len(shown) >= limit:
                 break
         if not since:
@@ -126,7 +137,7 @@ class Control:
                 if len(shown) >= limit:
                     break
                 if _matches(number, owners[number], wanted) and not any(True for _ in self._phones.messages(number)):
-                    shown.append(_phone(Phone(number, messages=_NONE), owners[number]))
+                    shown.append(self._phone(Phone(number, messages=_NONE), owners[number]))
         return {"items": shown, "seen": seen, "next": None}
 
     async def show_faults(self) -> dict[str, Any]:
@@ -141,6 +152,10 @@ class Control:
     async def clear_faults(self) -> None:
         """Everything works again."""
         self._faults.clear()
+
+    def _phone(self, phone: Phone, owner: Owner | None) -> dict[str, Any]:
+        call = self._board.on(phone.number)
+        return {**_phone(phone, owner), "call": call_item(call) if call and call.status != "queued" else None}
 
     def _is_after(self, message: Message, after: str) -> bool:
         known = self._phones.get(after)

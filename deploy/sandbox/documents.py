@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import format_datetime
-from xml.etree.ElementTree import ParseError, fromstring
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import orjson
 from starlette.responses import Response
@@ -17,6 +18,9 @@ ERRORS: dict[int, tuple[int, str]] = {
     20003: (401, "Authenticate"),
     20404: (404, "The requested resource {} was not found"),
     20429: (429, "Too Many Requests"),
+    21201: (400, "No 'To' number is specified"),
+    21205: (400, "Url parameter is required"),
+    21210: (400, "'From' phone number not verified: {}"),
     21211: (400, "Invalid 'To' Phone Number: {}"),
     21408: (400, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {}"),
     21602: (400, "Message body is required."),
@@ -83,15 +87,15 @@ def message_document(account_sid: str, message: Message) -> dict[str, object]:
 
 
 def page_document(
-    path: str, query: str, documents: Sequence[dict[str, object]], *, page: int, page_size: int, more: bool
+    path: str, query: str, documents: Sequence[dict[str, object]], *, page: int, page_size: int, more: bool, of: str = "messages"
 ) -> dict[str, object]:
-    """One page of the list of messages. `query` is the filter without its paging parameters."""
+    """One page of the list of messages, or of calls. `query` is the filter without its paging parameters."""
 
     def uri(number: int) -> str:
         return f"{path}?{query + '&' if query else ''}PageSize={page_size}&Page={number}"
 
     return {
-        "messages": documents,
+        of: documents,
         "page": page,
         "page_size": page_size,
         "start": page * page_size,
@@ -117,13 +121,47 @@ def segments(body: str) -> int:
     return 1 if length <= single else -(-length // part)
 
 
+class Script(NamedTuple):
+    """What a call's TwiML says, and what comes then: a key is waited for, `wait_s` long, and goes to `action`; without one it ends."""
+
+    said: tuple[str, ...]
+    action: str | None = None
+    wait_s: float = 5.0
+    on_empty: bool = False
+
+
+def script_in(twiml: str) -> Script | None:
+    """What to do with the TwiML of a call; None when it is none, upon which Twilio ends the call."""
+    root = _twiml(twiml)
+    if root is None:
+        return None
+    said: list[str] = []
+    for verb in root:
+        if verb.tag == "Say":
+            said.append("".join(verb.itertext()).strip())
+        elif verb.tag == "Gather":
+            said += ["".join(one.itertext()).strip() for one in verb.iter("Say")]
+            wait_s = float(verb.get("timeout", "5"))
+            return Script(tuple(said), verb.get("action"), wait_s, on_empty=verb.get("actionOnEmptyResult") == "true")
+        elif verb.tag == "Hangup":
+            break
+    return Script(tuple(said))
+
+
+def _twiml(text: str) -> Element | None:
+    if _DOCTYPE.search(text):
+        return None
+    try:
+        root = fromstring(text)  # noqa: S314 - entities and doctypes are refused above
+    except ParseError:
+        return None
+    return root if root.tag == "Response" else None
+
+
 def replies_in(twiml: str) -> list[str]:
     """The texts that a TwiML document answers with; none when it is no TwiML."""
-    if _DOCTYPE.search(twiml):
-        return []
-    try:
-        root = fromstring(twiml)  # noqa: S314 - entities and doctypes are refused above
-    except ParseError:
+    root = _twiml(twiml)
+    if root is None:
         return []
     texts = []
     for message in root.iter("Message"):
@@ -131,4 +169,4 @@ def replies_in(twiml: str) -> list[str]:
         text = "".join((body if body is not None else message).itertext()).strip()
         if text:
             texts.append(text)
-    return texts[:10] if root.tag == "Response" else []
+    return texts[:10]

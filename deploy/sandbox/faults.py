@@ -9,7 +9,7 @@ E164 = r"^\+[1-9][0-9]{1,14}$"
 
 
 class Fault(BaseModel):
-    """One fault: for all messages, or for those to one number.
+    """One fault: for all messages (or calls: `of`), or for those to one number.
 
     Before the answer: `latency_s`, then `rate_per_s` (what comes faster is answered 429/20429), `hang` (no answer ever), or an
     error answer `http_status`/`error_code`. `accepted` tells whether the message goes out although the sender hears nothing good.
@@ -17,11 +17,12 @@ class Fault(BaseModel):
     At Aliyun and Tencent Cloud an error answer may also be `code` (with HTTP 200, as those two do), and `final_code` is the receipt's;
     `provider` limits a fault to one of the three. "reorder" is there a receipt that says the opposite behind the true one.
     After it: `final_status`/`final_error_code` (e.g. undelivered, 30003; "queued" and "sent" mean that it never gets further),
-    and what happens to the status callbacks.
+    and what happens to the status callbacks. `answer`: what a called phone does by itself, instead of ringing until somebody takes it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    of: Literal["messages", "calls"] = "messages"
     to: Annotated[str, Field(pattern=E164)] | None = None
     provider: Literal["twilio", "aliyun", "tencent"] | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -39,6 +40,7 @@ class Fault(BaseModel):
     final_code: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     callbacks: Literal["normal", "drop", "duplicate", "reorder", "forge"] = "normal"
     callback_delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    answer: Literal["human", "machine", "unknown", "busy", "failed"] | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Fault":
@@ -52,6 +54,10 @@ class Fault(BaseModel):
             raise ValueError("accepted needs hang, http_status or code")
         if self.final_error_code is not None and self.final_status not in {"undelivered", "failed"}:
             raise ValueError("final_error_code needs final_status undelivered or failed")
+        if self.of == "messages" and self.answer is not None:
+            raise ValueError("answer is for calls: it needs of: calls")
+        if self.of == "calls" and (self.final_status is not None or self.callbacks == "reorder" or self.callback_delay_s):
+            raise ValueError("calls take answer and callbacks drop, duplicate or forge; final_status and callback_delay_s are for messages")
         return self
 
 
@@ -124,9 +130,10 @@ class Faults:
         """Everything works again."""
         self.put(FaultList(items=[]))
 
-    def strike(self, to: str, now: datetime, provider: str = "twilio") -> Fault | None:
-        """The fault that hits a message to `to` through `provider`, if any."""
+    def strike(self, to: str, now: datetime, provider: str = "twilio", of: str = "messages") -> Fault | None:
+        """The fault that hits a message, or call, to `to` through `provider`, if any."""
         if not self.items:
             return None
         armed = [*self._by_number.get(to, []), *self._everywhere]
-        return next((one.fault for one in armed if one.fault.provider in {None, provider} and one.strikes(now)), None)
+        meant = (one for one in armed if one.fault.provider in {None, provider} and one.fault.of == of)
+        return next((one.fault for one in meant if one.strikes(now)), None)

@@ -45,6 +45,13 @@ def page_routes(router: APIRouter, paths: Sequence[str]) -> None:
                 "count": _("%(n)s phones shown", n="{}"),
                 "none": _("No phone fits. Search for less."),
                 "unknown": _("Unknown number"),
+                "rings": _("Tocsin is calling"),
+                "talking": _("In a call"),
+                "take": _("Take the call"),
+                "machine": _("Mailbox answers"),
+                "refuse": _("Refuse"),
+                "hangUp": _("Hang up"),
+                "callFailed": _("That did not work: the call may be over."),
             },
         )
 

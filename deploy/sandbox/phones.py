@@ -76,7 +76,7 @@ class Phones:
             callback_url=callback_url,
         )
         self._by_sid[message.sid] = message
-        phone = self._touch(message.phone)
+        phone = self.touch(message.phone)
         phone.messages.append(message)
         if len(self._by_sid) > self._messages_max:
             self._drop_oldest()
@@ -98,7 +98,7 @@ class Phones:
         if status == "sent":
             message.sent_at = now
         if message.phone in self._phones:
-            self._touch(message.phone)
+            self.touch(message.phone)
 
     def get(self, sid: str) -> Message | None:
         """The message, unless it is unknown or was dropped."""
@@ -135,7 +135,8 @@ class Phones:
         """Whether the phone has sent STOP."""
         return number in self._stopped
 
-    def _touch(self, number: str) -> Phone:
+    def touch(self, number: str) -> Phone:
+        """Something has changed on that phone."""
         self.changes += 1
         phone = self._phones.get(number)
         if phone is None:

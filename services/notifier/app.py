@@ -13,15 +13,17 @@ from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
 from libs.settings import load
 from services.notifier import api, web
-from services.notifier.api import pushes
+from services.notifier.api import calls, pushes
 from services.notifier.api import webhooks as webhook_api
 from services.notifier.consumers import subscription, webhook_subscription
 from services.notifier.errors import BadSetup
 from services.notifier.gateways import Gateway, configured
 from services.notifier.gateways.domestic import Bounds
 from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
+from services.notifier.gateways.twilio_voice import Hooks, make_voice_gateway
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers.health import Gates
+from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
 from services.notifier.jobs import FIGURES_EVERY_S, Checker, Sender, count
@@ -29,7 +31,8 @@ from services.notifier.jobs.webhooks import FORGET_EVERY, Teller, forget
 from services.notifier.rules import texts
 from services.notifier.rules.states import Limits
 from services.notifier.rules.webhooks import Allowed
-from services.notifier.settings import FallbackSettings, NotifierSettings, WebhookSettings
+from services.notifier.settings import FallbackSettings, LinkSettings, NotifierSettings, VoiceSettings, WebhookSettings
+from services.notifier.web import links as link_pages
 from services.notifier.web import webhooks as webhook_pages
 
 TEMPLATES = Path(__file__).parent / "sms" / "templates.yaml"
@@ -40,12 +43,15 @@ async def build(context: Context) -> Service:
     settings = load(NotifierSettings, **context.given.get("notifier", {}))
     public_base_url = context.settings.public_base_url
     fallback = load(FallbackSettings, **context.given.get("notifier_fallback", {}))
-    registry = load_registry()
+    voice = load(VoiceSettings, **context.given.get("notifier_voice", {}))
+    link = load(LinkSettings, **context.given.get("notifier_links", {}))
+    registry = load_registry(link_base_url=link.base_url)
     china = configured.load_domestic(context.given, registry, bounds_of(settings))
     twilio = _twilio(settings, fallback, public_base_url)
-    gateways: list[Gateway] = [*twilio, *china.gateways]
+    gateways: list[Gateway] = [*twilio, *china.gateways, *_voice(settings, voice, public_base_url)]
     routes = configured.routes_of(china, [one.name for one in twilio])
     tokens = tuple(token for token in (*settings.auth_tokens, fallback.auth_token.get_secret_value()) if token)
+    links = Links(context.keyring, link.base_url)
     database = await context.database("notifier", by_key=True)
     means = Means(
         people=People(Directory.under(context.keyring)),
@@ -61,6 +67,7 @@ async def build(context: Context) -> Service:
         gates=Gates(one.name for one in gateways),
         routes=routes,
         registered=china.registered,
+        links=links,
         woken=lambda: sender.work_arrived(),  # noqa: PLW0108 - the sender is made below, since it needs these means
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
@@ -93,8 +100,10 @@ async def build(context: Context) -> Service:
                 tencent_secrets=china.tencent_secrets,
             ),
             webhook_api.router(database, context.clock, sealer, receivers, teller.work_arrived),
-            web.router(database, context.clock, means),
             webhook_pages.router(database, context.clock, teller.work_arrived),
+            calls.router(database, context.clock, means, tokens=tokens, public_base_url=public_base_url),
+            web.router(database, context.clock, means),
+            link_pages.router(database, context.clock, links, means.people, public_base_url),
         ),
         subscriptions=(subscription(context.clock, sender.work_arrived), webhook_subscription(context.clock, teller.work_arrived)),
         jobs=(
@@ -108,10 +117,10 @@ async def build(context: Context) -> Service:
     )
 
 
-def load_registry(path: Path = TEMPLATES) -> texts.Registry:
+def load_registry(path: Path = TEMPLATES, link_base_url: str = "") -> texts.Registry:
     """The registered SMS texts, checked; raises BadSetup with file and reason."""
     try:
-        return texts.load(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
+        return texts.load(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader), link_base_url)
     except (OSError, yaml.YAMLError, texts.TemplateError) as error:
         raise BadSetup(f"{path.name}: {error}") from error
 
@@ -135,11 +144,7 @@ def _twilio(settings: NotifierSettings, fallback: FallbackSettings, public_base_
             callback_base_url=f"{public_base_url}{api.STATUS_PATH}",
             takes_replies=account.takes_replies,
             one_way=() if settings.hears_mainland(account.api_base_url) else MAINLAND,
-            http=HttpClient(
-                request_timeout_s=settings.request_timeout_s,
-                connect_timeout_s=settings.connect_timeout_s,
-                connections_max=settings.connections_max,
-            ),
+            http=_http(settings),
         )
         for name, account in accounts
     ]
@@ -151,6 +156,30 @@ def _receivers(settings: WebhookSettings) -> Receivers:
         request_timeout_s=settings.request_timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
         connections_max=settings.at_once_max,
+    )
+
+
+def _voice(settings: NotifierSettings, voice: VoiceSettings, public_base_url: str) -> list[Gateway]:
+    """The gateway of calls, on the first account, if there is one."""
+    if not voice.from_number or not settings.account_sid:
+        return []
+    made = make_voice_gateway(
+        account_sid=settings.account_sid,
+        auth_token=settings.auth_token.get_secret_value(),
+        api_base_url=settings.api_base_url,
+        http=_http(settings),
+        hooks=Hooks(f"{public_base_url}{calls.TEXT_PATH}", f"{public_base_url}{calls.CALL_PATH}"),
+        from_number=voice.from_number,
+        ring_s=voice.ring_s,
+    )
+    return [made]
+
+
+def _http(settings: NotifierSettings) -> HttpClient:
+    return HttpClient(
+        request_timeout_s=settings.request_timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        connections_max=settings.connections_max,
     )
 
 

@@ -76,6 +76,38 @@ def is_twilio(api_base_url: str) -> bool:
     return (urlsplit(api_base_url).hostname or "").endswith("twilio.com")
 
 
+class VoiceSettings(BaseSettings):
+    """Calls on the first account: `TOCSIN_TWILIO_VOICE_*`. Unset: nobody is called."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_TWILIO_VOICE_", extra="ignore")
+
+    from_number: str = Field(default="", description="the number that calls, E.164; unset: no calls")
+    ring_s: int = Field(default=25, ge=5, le=60, description="how long a phone rings before the next way is tried")
+
+    @field_validator("from_number")
+    @classmethod
+    def _a_number(cls, number: str) -> str:
+        if number and not re.fullmatch(E164, number):
+            raise ValueError("must be a number in E.164, such as +8610…")
+        return number
+
+
+class LinkSettings(BaseSettings):
+    """Links that acknowledge with one tap: `TOCSIN_LINK_*`. Unset: no message contains one."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_LINK_", extra="ignore")
+
+    base_url: str = Field(default="", description="the short public address of our /l, such as https://t.example.cn/l; unset: no links")
+
+    @field_validator("base_url")
+    @classmethod
+    def _short_and_public(cls, url: str) -> str:
+        url = url.rstrip("/")
+        if url and not re.fullmatch(r"https?://[a-z0-9.:\[\]-]+(/[A-Za-z0-9/_-]*)?", url):
+            raise ValueError("must be a plain address that begins with https://, such as https://t.example.cn/l")
+        return url
+
+
 class FallbackSettings(BaseSettings):
     """A second account of Twilio's, or another number of the same one: `TOCSIN_TWILIO_FALLBACK_*`. Unset: there is none.
 

@@ -56,6 +56,7 @@ class NotificationRow(NotifierTable, table=True):
     possible_duplicate: bool = Field(sa_column=Column(Boolean, nullable=False))
     reason: str | None = Field(default=None, sa_column=Column(Text))
     refused: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    channel: str = Field(sa_column=Column(String(8), nullable=False, server_default="sms"))
     updated_at: datetime = Field(sa_column=_time())
     resend_of: UUID | None = None
     resent_by: str | None = Field(default=None, sa_column=Column(Text))
@@ -90,6 +91,31 @@ class AttemptRow(NotifierTable, table=True):
     submitted_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     check_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
+class CallRow(NotifierTable, table=True):
+    """A call: whose phone it is that rings, and what came of it. An officer is called once at a time."""
+
+    __tablename__ = "calls"
+    __table_args__ = (Index("calls_open", "officer_id", "begun_at", postgresql_where=text("ended_at IS NULL")),)
+
+    attempt_id: UUID = Field(primary_key=True)
+    officer_id: UUID
+    begun_at: datetime = Field(sa_column=_time())
+    outcome: str | None = Field(default=None, sa_column=Column(String(16)))
+    ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
+class LinkRow(NotifierTable, table=True):
+    """A link that acknowledges, known by the keyed hash of its token: the link itself is nowhere kept."""
+
+    __tablename__ = "links"
+
+    token_hash: bytes = Field(primary_key=True)
+    attempt_id: UUID
+    language: str = Field(sa_column=Column(String(8), nullable=False))
+    expires_at: datetime = Field(sa_column=_time())
+    used_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 
 
 class WaitingRow(NotifierTable, table=True):

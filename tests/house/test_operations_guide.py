@@ -16,14 +16,23 @@ from libs.trace.settings import TraceSettings
 from services.audit.settings import AuditSettings
 from services.directory.settings import DirectorySettings
 from services.intake.settings import IntakeSettings
-from services.notifier.settings import AliyunSettings, FallbackSettings, NotifierSettings, SmsSettings, TencentSettings, WebhookSettings
+from services.notifier.settings import (
+    AliyunSettings,
+    FallbackSettings,
+    LinkSettings,
+    NotifierSettings,
+    SmsSettings,
+    TencentSettings,
+    VoiceSettings,
+    WebhookSettings,
+)
 from services.router.settings import RouterSettings
 from tests.support import guide
 
 LANGUAGES = ("", "zh-CN")
 SETTINGS: tuple[type[BaseSettings], ...] = (
     CommonSettings, KafkaSettings, IntakeSettings, RouterSettings, NotifierSettings, FallbackSettings, AuditSettings, DirectorySettings,
-    TraceSettings, SmsSettings, AliyunSettings, TencentSettings, WebhookSettings,
+    TraceSettings, SmsSettings, AliyunSettings, TencentSettings, WebhookSettings, VoiceSettings, LinkSettings,
 )  # fmt: skip
 REQUIRED = {"": "required", "zh-CN": "必填"}
 _ROW = re.compile(r"^\| `(TOCSIN_\w+)` \| (.+) \| (.+) \|$", re.MULTILINE)

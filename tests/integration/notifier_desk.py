@@ -119,7 +119,7 @@ class Desk:
                 worked += (await consumer.drain_once()).events
             ticks = [await self.job(name).run_once() for name in ("notifier-send", "notifier-check")]
             if self.callbacks:
-                ticks += [await sandbox.courier.run_once() for sandbox in (self.sandbox, self.second)]
+                ticks += [await job.run_once() for sandbox in (self.sandbox, self.second) for job in sandbox.jobs]
             if not worked + sum(tick.worked for tick in ticks):
                 return min((tick.next_at for tick in ticks if tick.next_at is not None), default=None)
         raise AssertionError("the notifier does not come to rest")
@@ -151,6 +151,18 @@ class Desk:
         assert answer.status_code == 201, answer.text
         answers: list[str] = answer.json()["answers"]
         return answers
+
+    async def call(self, to: str | None = None) -> dict[str, Any]:
+        """The latest call to the virtual phones."""
+        calls: list[dict[str, Any]] = (await self.http.get("/sandbox/calls", params={"to": to} if to else {})).json()["items"]
+        return calls[-1]
+
+    async def on_phone(self, sid: str, act: str, **body: str) -> dict[str, Any]:
+        """Does something with a call: answer, keys, hangup."""
+        answer = await self.http.post(f"/sandbox/calls/{sid}/{act}", json=body)
+        assert answer.status_code == 200, answer.text
+        after: dict[str, Any] = answer.json()
+        return after
 
     async def shown(self, request: NotificationRequested) -> dict[str, Any]:
         """The notification as the API shows it."""
@@ -229,6 +241,8 @@ async def make_desk(
     folder: Path,
     *,
     fallback: bool = False,
+    voice: bool = False,
+    links: str = "",
     china: bool = False,
     webhooks: dict[str, Any] | None = None,
     **given: Any,
@@ -263,6 +277,8 @@ async def make_desk(
             "notifier": {**twilio, **given},
             "notifier_fallback": account if fallback else {},
             "webhooks": webhooks or {},
+            "notifier_voice": {"from_number": NUMBER} if voice else {},
+            "notifier_links": {"base_url": links} if links else {},
             **providers,
         },
     )

@@ -130,7 +130,7 @@ def test_a_text_that_is_not_registered_goes_over_the_next_gateway(tmp_path: Path
     registered = {**made.registered, "aliyun": Registered(SIGNATURE, codes)}
     nobody: Any = None
     routes = default(list(gateways), [])
-    means = Means(nobody, REGISTRY, gateways, Limits(), 600, Gates(gateways), routes=routes, registered=registered)
+    means = Means(nobody, REGISTRY, gateways, Limits(), 600, Gates(gateways), links=nobody, routes=routes, registered=registered)
     contact = Contact(uuid4(), "sms", "+8613811110001", 1)
     assert means.carriers(contact, Purpose.ASSIGN) == ["aliyun", "tencent"]
     assert means.carriers(contact, Purpose.RECALL) == ["tencent"]

@@ -72,7 +72,11 @@
     form.append(one, two, text, send);
     const problem = make("p", "problem");
     problem.setAttribute("role", "alert");
-    made.append(name, inbox, form, problem);
+    const panel = make("section", "call");
+    panel.hidden = true;
+    panel.setAttribute("aria-live", "polite");
+    panel.setAttribute("aria-labelledby", id);
+    made.append(name, panel, inbox, form, problem);
     const answer = (body) => reply(made, body, problem).then((taken) => { if (taken && body === text.value) text.value = ""; });
     one.addEventListener("click", () => answer("1"));
     two.addEventListener("click", () => answer("2"));
@@ -101,6 +105,54 @@
     }
   }
 
+  /* A call: what was said, and what one can do. Drawn anew only when it has changed, so that no button vanishes under a finger. */
+  function line(shown, call) {
+    const panel = shown.querySelector(".call");
+    const drawn = call ? JSON.stringify([call.sid, call.status, call.said, call.listens]) : "";
+    if (panel.dataset.drawn === drawn) return;
+    panel.dataset.drawn = drawn;
+    panel.hidden = !call;
+    panel.classList.toggle("rings", Boolean(call) && call.status === "ringing");
+    if (!call) { panel.replaceChildren(); return; }
+    const act = (what, body) => async () => {
+      const problem = shown.querySelector(".problem");
+      problem.textContent = "";
+      try {
+        const answer = await fetch(`${base}/calls/${call.sid}/${what}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json", Accept: "application/json" },
+          body: JSON.stringify(body),
+          signal: AbortSignal.timeout(15000),
+        });
+        if (!answer.ok) throw new Error(answer.status);
+        await look();
+      } catch {
+        problem.textContent = words.callFailed;
+      }
+    };
+    const button = (text, className, what, body) => {
+      const made = make("button", className, text);
+      made.type = "button";
+      made.addEventListener("click", act(what, body));
+      return made;
+    };
+    const said = make("div", "said");
+    for (const sentence of call.said) said.append(make("p", "", sentence));
+    const keys = make("div", "keys");
+    if (call.status === "ringing") {
+      keys.append(button(words.take, "button primary", "answer", { by: "human" }), button(words.machine, "button", "answer", { by: "machine" }), button(words.refuse, "button", "hangup", {}));
+    } else {
+      for (const digit of ["1", "2", "3", "#"]) {
+        const key = button(digit, "button", "keys", { digits: digit });
+        key.disabled = !call.listens;
+        keys.append(key);
+      }
+      keys.append(button(words.hangUp, "button", "hangup", {}));
+    }
+    panel.replaceChildren(make("p", "call-state", call.status === "ringing" ? words.rings : words.talking), said, keys);
+    said.scrollTop = said.scrollHeight;
+  }
+
   function show(phone) {
     let shown = cards.get(phone.number);
     if (!shown) {
@@ -110,6 +162,7 @@
     const inbox = shown.querySelector(".inbox");
     const atEnd = inbox.scrollHeight - inbox.scrollTop - inbox.clientHeight < 40;
     inbox.replaceChildren(...(phone.messages.length ? phone.messages.map(bubble) : [make("li", "muted", words.nothing)]));
+    line(shown, phone.call);
     const last = phone.messages.filter((message) => message.incoming).at(-1);
     shown.dataset.sid = last ? last.sid : "";
     for (const control of shown.querySelectorAll(".answer button, .answer input")) control.disabled = !last;

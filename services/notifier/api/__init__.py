@@ -27,6 +27,7 @@ from services.notifier.handlers.listing import Listed, of_case
 from services.notifier.handlers.replying import Inbound, hear
 from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
+from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.states import AttemptState, NotificationState, Observation
 from services.notifier.store import resent
 from services.notifier.store.resent import Resent
@@ -41,7 +42,7 @@ Callbacks = MicroBatch[tuple[UUID, Observation], bool]
 
 
 class AttemptOut(BaseModel):
-    """One try through one gateway. `possible_duplicate`: an earlier one may have arrived as well."""
+    """One try through one gateway. `possible_duplicate`: an earlier one may have arrived as well. `outcome`: what came of a call."""
 
     attempt_id: UUID
     gateway: str
@@ -52,6 +53,7 @@ class AttemptOut(BaseModel):
     provider_code: str | None = Field(
         description="Why it failed, where the provider's codes are texts.", examples=["isv.AMOUNT_NOT_ENOUGH"]
     )
+    outcome: CallOutcome | None
     possible_duplicate: bool
     template: str = Field(examples=["assign-reply.zh_CN.1"])
     at: datetime
@@ -180,7 +182,7 @@ def _out(listed: Listed, again: Resent | None) -> NotificationOut:
         officer_id=subject.officer_id,
         tier=subject.tier,
         purpose=subject.purpose,
-        channel=listed.attempts[-1]["channel"] if listed.attempts else "sms",
+        channel=listed.attempts[-1]["channel"] if listed.attempts else subject.channel,
         state=notification.state,
         reason=notification.reason,
         requested_at=subject.requested_at,
@@ -194,6 +196,7 @@ def _out(listed: Listed, again: Resent | None) -> NotificationOut:
                 provider_id=attempt["provider_id"],
                 error_code=attempt["error_code"],
                 provider_code=attempt["provider_code"],
+                outcome=attempt["outcome"],
                 possible_duplicate=attempt["possible_duplicate"],
                 template=attempt["template_id"],
                 at=attempt["started_at"],

@@ -44,17 +44,20 @@ _STATES: dict[str, AttemptState] = {
 }
 _BUSY_CODES = frozenset({20429, 30001})
 """Never processed, and safe to send again: too many requests, queue overflow."""
-_GATEWAY_CODES = frozenset({20003, 20005, 20008, 20404, 21212, 21603, 21606, 21659, 21660, 30002})
-"""Our account, token or sender number is wrong: no contact is to blame."""
-_CONTACT_CODES = frozenset({21211, 21214, 21217, 21408, 21610, 21612, 21614})
-"""This number: not valid, not routable, not a mobile, has sent STOP. Whatever the HTTP status, another contact may work."""
+_GATEWAY_CODES = frozenset({20003, 20005, 20008, 20404, 21205, 21210, 21212, 21213, 21603, 21606, 21659, 21660, 30002})
+"""Our account, token, sender number or the address that calls ask is wrong: no contact is to blame."""
+_CONTACT_CODES = frozenset({21211, 21214, 21215, 21216, 21217, 21408, 21610, 21612, 21614})
+"""This number: not valid, not routable, not to be called, not a mobile, has sent STOP. Whatever the status, another contact may work."""
 STOPPED = 21610
 """The officer sent STOP: a human must see to it."""
 
 _retry_after_s: contextvars.ContextVar[float] = contextvars.ContextVar("retry_after_s", default=0.0)
 """What the answer to this task's last request said: the SDK's errors do not carry headers."""
 
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+"""No connection was made: nothing can have been sent."""
+UNCLEAR = (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError)
+"""Whatever else may end a call of the SDK's without an answer that can be read."""
 
 
 class TwilioGateway:
@@ -77,7 +80,7 @@ class TwilioGateway:
         self._from_number = from_number
         self._callback_base_url = callback_base_url
         self.capabilities = Capabilities(
-            channels=frozenset({"sms"}), links=False, replies=takes_replies, templates=False, max_chars=1600, one_way=one_way
+            channels=frozenset({"sms"}), links=True, replies=takes_replies, templates=False, max_chars=1600, one_way=one_way
         )
 
     async def send(self, message: Outgoing) -> Accepted | Rejected | Ambiguous:
@@ -90,10 +93,10 @@ class TwilioGateway:
                 validity_period=message.valid_s,
             )
         except (TwilioRestException, TwilioServiceException) as error:
-            return _refused(int(error.status), int(error.code or error.status))
-        except _NEVER_SENT:
+            return refused(int(error.status), int(error.code or error.status))
+        except NEVER_SENT:
             return Rejected(Refusal.BUSY, 0)
-        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+        except UNCLEAR as error:
             return Ambiguous(type(error).__name__)
         return _seen(sent) if sent.sid else Ambiguous("no sid")
 
@@ -110,7 +113,7 @@ class TwilioGateway:
                     break
                 if message.body == sought.body and message.sid not in sought.taken and str(message.direction) == "outbound-api":
                     found = message  # the oldest one that fits is the one that this attempt sent
-        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+        except UNCLEAR as error:
             log.warning("notifier.find_unanswered", gateway=self.name, error=type(error).__name__)
             return Unanswered()
         if found is not None:
@@ -125,7 +128,7 @@ class TwilioGateway:
                 return Missing()
             log.warning("notifier.fetch_refused", gateway=self.name, status=error.status, code=error.code)
             return Unanswered()
-        except (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError) as error:
+        except UNCLEAR as error:
             log.warning("notifier.fetch_unanswered", gateway=self.name, error=type(error).__name__)
             return Unanswered()
 
@@ -146,9 +149,7 @@ def make_gateway(
     one_way: tuple[str, ...] = MAINLAND,
 ) -> TwilioGateway:
     """The gateway on an account; `name` tells it from another account's. `one_way`: see `Capabilities`."""
-    http.base_url = api_base_url
-    options = {"http_client": http, "environment": {"TWILIO_EDGE": "", "TWILIO_REGION": ""}}
-    client = Client(account_sid, auth_token, **options)  # type: ignore[no-untyped-call] # the SDK is not typed
+    client = client_of(account_sid, auth_token, api_base_url, http)
     return TwilioGateway(
         client,
         http,
@@ -158,6 +159,13 @@ def make_gateway(
         takes_replies=takes_replies,
         one_way=one_way,
     )
+
+
+def client_of(account_sid: str, auth_token: str, api_base_url: str, http: "HttpClient") -> Client:
+    """The SDK on an account, sending through `http`."""
+    http.base_url = api_base_url
+    options = {"http_client": http, "environment": {"TWILIO_EDGE": "", "TWILIO_REGION": ""}}
+    return Client(account_sid, auth_token, **options)  # type: ignore[no-untyped-call] # the SDK is not typed
 
 
 def state_of(status: str) -> AttemptState | None:
@@ -222,7 +230,7 @@ class HttpClient(AsyncHttpClient):
         return self._session
 
 
-def _refused(status: int, code: int) -> Rejected | Ambiguous:
+def refused(status: int, code: int) -> Rejected | Ambiguous:
     """A 429 was never processed; a 5xx may have been; any other refusal is about the number, unless it is about us."""
     if status == 429 or code in _BUSY_CODES:
         return Rejected(Refusal.BUSY, code, _retry_after_s.get())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from libs.db import Tx
@@ -17,6 +18,9 @@ from services.notifier.store import replies
 from services.notifier.store.replies import Waiting
 
 CODES_SHOWN_MAX = 4
+
+Action = Literal["acknowledge", "decline"]
+Via = Literal["sms_reply", "link", "keypad"]
 
 log = get_logger("notifier")
 
@@ -51,7 +55,7 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     with use_locale(recipient.language):
         answer = _answer(reply, chosen, waiting)
     if chosen is not None:
-        await _tell(tx, reply, chosen, now)
+        await tell(tx, chosen, "acknowledge" if reply.meaning == "acknowledge" else "decline", "sms_reply", now)
     await replies.answer_reply(
         tx, inbound.provider_id, answer, chosen.officer_id if chosen else officers[0], chosen.case_id if chosen else None
     )
@@ -66,14 +70,11 @@ async def _officers(tx: Tx, people: People, phone: str) -> list[UUID]:
         return []
 
 
-async def _tell(tx: Tx, reply: Reply, chosen: Waiting, now: datetime) -> None:
+async def tell(tx: Tx, chosen: Waiting, action: Action, via: Via, now: datetime) -> None:
+    """The officer has answered about a case, whichever way: nobody waits for that any more, and the router hears it."""
     await replies.mark_answered(tx, chosen.officer_id, chosen.case_id, now)
     data = OfficerReplied(
-        case_id=chosen.case_id,
-        officer_id=chosen.officer_id,
-        notification_id=chosen.notification_id,
-        action="acknowledge" if reply.meaning == "acknowledge" else "decline",
-        via="sms_reply",
+        case_id=chosen.case_id, officer_id=chosen.officer_id, notification_id=chosen.notification_id, action=action, via=via
     )
     await publish(tx, [new_event(data, key=chosen.case_id, time=now)])
 

@@ -75,4 +75,5 @@ def _subject(event: Event[Any], request: NotificationRequested) -> Subject:
         cause_id=event.id,
         correlation_id=event.correlation_id,
         traceparent=event.traceparent,
+        channel=request.channel,
     )

@@ -18,10 +18,15 @@ from services.notifier import store
 from services.notifier.gateways import STOPS, Gateway, Outgoing, Sought
 from services.notifier.gateways.twilio import STOPPED
 from services.notifier.handlers.health import Gates
+from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People
+from services.notifier.rules.calls import VOICE, can_answer, in_order, numbers_to_call, wait_for_line
+from services.notifier.rules.links import PLACE
 from services.notifier.rules.routes import Routes
+from services.notifier.rules.speech import call_text
 from services.notifier.rules.states import (
     CRITICAL,
+    RANG_OUT,
     Accepted,
     Attempt,
     AttemptState,
@@ -37,10 +42,13 @@ from services.notifier.rules.states import (
 )
 from services.notifier.rules.texts import Language, Registered, Registry, TemplateError, Wording
 from services.notifier.rules.ways import Wait, Way, choose, others
-from services.notifier.store import Beginning, Subject
+from services.notifier.store import Beginning, Subject, calls, replies
 
 VALID_S_MIN = 60
 VALID_S_MAX = 36_000
+CALL_CONFIRM_S = 40.0
+"""A phone rings for less: without word from the provider for so long, it is asked."""
+CALL_GIVE_UP_S = 240.0
 
 log = get_logger("notifier")
 
@@ -55,6 +63,7 @@ class Means:
     limits: Limits
     valid_default_s: int
     gates: Gates
+    links: Links
     woken: Callable[[], None] = lambda: None
     """Called after a commit that queued something to send at once."""
     routes: Routes | None = None
@@ -67,6 +76,10 @@ class Means:
         routed = self.routes.serving(contact.phone) if self.routes is not None and contact.channel == "sms" else self.gateways
         serving = [name for name in routed if self.gateways[name].capabilities.carries(contact.channel, contact.phone)]
         return [name for name in serving if name not in self.registered or purpose in self._said[name]]
+
+    def limits_of(self, channel: str) -> Limits:
+        """How long an attempt on a channel is waited for: a call is over within minutes, or we have not been told."""
+        return replace(self.limits, confirm_s=CALL_CONFIRM_S, confirm_give_up_s=CALL_GIVE_UP_S) if channel == VOICE else self.limits
 
     @functools.cached_property
     def _said(self) -> dict[str, frozenset[Purpose]]:
@@ -104,9 +117,17 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
         recipient = await means.people.recipient(tx, subject.officer_id)
         critical = subject.priority == CRITICAL
         carriers = functools.partial(means.carriers, purpose=subject.purpose)
-        way = choose(recipient.contacts, carriers, notification, means.gates.breakers, now, critical=critical)
+        if subject.channel == VOICE and await _needs_no_call(tx, subject):
+            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason="not_needed")
+            events.append(_failed(subject, "not_needed", now))
+            continue
+        contacts = in_order(recipient.contacts, subject.channel, subject.grade, subject.purpose)
+        way = choose(contacts, carriers, notification, means.gates.breakers, now, critical=critical)
         if isinstance(way, Wait):
             moved[subject.notification_id] = put_off(notification, way.contact.contact_id, way.until, now, means.limits)
+            continue
+        if way is not None and way.contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
+            moved[subject.notification_id] = wait_for_line(notification, way.contact.contact_id, now)
             continue
         beginning = None
         if way is not None:
@@ -115,19 +136,20 @@ async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, l
         if way is None or beginning is None:
             reason = (notification.reason or "no_contact") if way is None else "no_text"
             moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=reason)
-            events.append(_tell(subject, NotificationFailed(**_common(subject), reason=reason), now))
+            events.append(_failed(subject, reason, now))
             with trace.within(subject.traceparent):
                 log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
             continue
+        if way.contact.channel == VOICE:
+            await calls.begin(tx, beginning.attempt.attempt_id, subject.officer_id, now)
         means.gates.begun(way.gateway, now)
         beginnings.append(beginning)
         moved[subject.notification_id] = replace(
             notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
         )
         text, valid_s = beginning.text, _valid_s(subject.deadline_at, now, means)
-        message = Outgoing(
-            beginning.attempt.attempt_id, way.contact.phone, text.body, valid_s, text.template_id, text.variables, text.language
-        )
+        body = means.links.whole(text.body, beginning.attempt.attempt_id)
+        message = Outgoing(beginning.attempt.attempt_id, way.contact.phone, body, valid_s, text.template_id, text.variables, text.language)
         ready.append(Ready(means.gateways[way.gateway], message, subject, first=notification.current_attempt is None))
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
@@ -149,7 +171,7 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
         notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
         serving = await _others(tx, means, subject, attempt, observation)
         more = others(attempt.gateway, serving, notification, means.gates.breakers, now)
-        followed = follow(notification, attempt, observation, now, means.limits, others=more)
+        followed = follow(notification, attempt, observation, now, means.limits_of(attempt.channel), others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
         if followed.submitted:
@@ -158,6 +180,7 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
             events.append(_tell(subject, _delivered(subject, followed.attempt), now))
         _page_if_stopped(subject, known[attempt_id][2], followed.attempt)
     moved = {key: after for key, after in notifications.items() if after != before[key]}
+    await calls.end(tx, [key for key, one in attempts.items() if one.channel == VOICE and one.state in RANG_OUT], now)
     await store.record_attempts(tx, [attempt for key, attempt in attempts.items() if attempt != known[key][2]])
     await store.move_notifications(tx, moved, now)
     await publish(tx, events)
@@ -180,7 +203,8 @@ async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) ->
     """The number of a contact, unless it is gone."""
     await means.people.fresh(tx)
     recipient = await means.people.recipient(tx, officer_id)
-    return next((contact.phone for contact in recipient.contacts if contact.contact_id == contact_id), None)
+    known = (*recipient.contacts, *numbers_to_call(recipient.contacts))
+    return next((contact.phone for contact in known if contact.contact_id == contact_id), None)
 
 
 async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> Observation:
@@ -188,7 +212,7 @@ async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: 
     gateway = means.gateways.get(attempt.gateway)
     if gateway is None:
         return Unanswered()
-    sought = Sought(attempt.attempt_id, to, body, attempt.started_at, attempt.provider_id, taken)
+    sought = Sought(attempt.attempt_id, to, means.links.whole(body, attempt.attempt_id), attempt.started_at, attempt.provider_id, taken)
     answer: Observation
     if attempt.provider_id is not None:
         answer = await gateway.fetch(sought)
@@ -206,20 +230,20 @@ async def _begin(
 ) -> Beginning | None:
     gateway, contact = means.gateways[way.gateway], way.contact
     try:
-        text = means.registry.render(
-            Wording(
-                purpose=subject.purpose,
-                step=subject.step,
-                grade=subject.grade,
-                code=subject.code,
-                deadline_at=subject.deadline_at,
-                now=now,
-                zone=await means.people.zone(tx, subject.division_code),
-                language=language,
-                can_reply=gateway.capabilities.hears(contact.phone),
-            ),
-            means.registered.get(way.gateway),
+        wording = Wording(
+            purpose=subject.purpose,
+            step=subject.step,
+            grade=subject.grade,
+            code=subject.code,
+            deadline_at=subject.deadline_at,
+            now=now,
+            zone=await means.people.zone(tx, subject.division_code),
+            language=language,
+            can_reply=gateway.capabilities.hears(contact.phone),
+            has_link=means.links.on and gateway.capabilities.links_to(contact.phone),
         )
+        registered = means.registered.get(way.gateway)
+        text = call_text(wording) if contact.channel == VOICE else means.registry.render(wording, registered)
     except (TemplateError, ZoneInfoNotFoundError):
         log.exception("notifier.no_text", notification_id=str(subject.notification_id), purpose=subject.purpose)
         return None
@@ -232,6 +256,8 @@ async def _begin(
         started_at=now,
         check_at=now + timedelta(seconds=means.limits.lease_s),
     )
+    if PLACE in text.body:
+        await means.links.begin(tx, attempt.attempt_id, subject, language, now)
     return Beginning(subject.notification_id, attempt, text, possible_duplicate)
 
 
@@ -261,6 +287,15 @@ def _tell(subject: Subject, data: EventData, now: datetime) -> Event[EventData]:
         causation_id=subject.cause_id,
         traceparent=subject.traceparent,
     )
+
+
+def _failed(subject: Subject, reason: str, now: datetime) -> Event[EventData]:
+    return _tell(subject, NotificationFailed(**_common(subject), reason=reason, channel=subject.channel), now)
+
+
+async def _needs_no_call(tx: Tx, subject: Subject) -> bool:
+    """Whether the officer has answered meanwhile, or somebody else: then nobody's phone rings for it."""
+    return can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id)
 
 
 def _submitted(subject: Subject, attempt: Attempt) -> NotificationSubmitted:

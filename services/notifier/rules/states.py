@@ -43,6 +43,9 @@ RANK: dict[AttemptState, int] = {
 }
 OPEN = frozenset({AttemptState.SENDING, AttemptState.AMBIGUOUS, AttemptState.SUBMITTED, AttemptState.SENT})
 
+RANG_OUT = frozenset({AttemptState.LOST, AttemptState.REJECTED, AttemptState.UNDELIVERED, AttemptState.FAILED})
+"""Of a call: nobody is on the phone, or we will never hear of it."""
+
 
 class NotificationState(StrEnum):
     """An intent to tell an officer."""

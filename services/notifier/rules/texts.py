@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.terms import Grade, Purpose, Step
+from services.notifier.rules.links import PLACE, longest
 
 Language = Literal["zh_CN", "en"]
-Way = Literal["reply", "workbench"]
+Way = Literal["link", "reply", "workbench"]
 Kind = Literal["ack", "step"]
 
 LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
@@ -37,11 +38,23 @@ _GSM7 = frozenset(
 _GSM7_EXTENDED = frozenset("^{}\\[~]|€\f")
 _NUMBERISH = re.compile(r"\d{5,}")
 WORST: dict[Language, dict[str, str]] = {
-    "zh_CN": {"grade_roman": "Ⅲ", "opaque_code": "WWWWWW", "deadline_hhmm": "12月30日23:59", "minutes_left": "119分钟"},
-    "en": {"grade_roman": "III", "opaque_code": "WWWWWW", "deadline_hhmm": "tomorrow 23:59", "minutes_left": "999 days"},
+    "zh_CN": {
+        "grade_roman": "Ⅲ",
+        "opaque_code": "WWWWWW",
+        "deadline_hhmm": "12月30日23:59",
+        "minutes_left": "119分钟",
+        "link": longest(""),
+    },
+    "en": {
+        "grade_roman": "III",
+        "opaque_code": "WWWWWW",
+        "deadline_hhmm": "tomorrow 23:59",
+        "minutes_left": "999 days",
+        "link": longest(""),
+    },
 }
 """The longest value of each variable."""
-ALWAYS_KNOWN = frozenset({"grade_roman", "opaque_code"})
+ALWAYS_KNOWN = frozenset({"grade_roman", "opaque_code", "link"})
 
 
 class TemplateError(ValueError):
@@ -103,6 +116,7 @@ class Wording:
     zone: str
     language: Language
     can_reply: bool
+    has_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +155,15 @@ class Registered:
 class Registry:
     """All templates, checked."""
 
-    def __init__(self, version: int, bodies: Mapping[tuple[Purpose, Kind, Way, Language], Sequence[_Body]]) -> None:
+    def __init__(
+        self,
+        version: int,
+        bodies: Mapping[tuple[Purpose, Kind, Way, Language], Sequence[_Body]],
+        worst: Mapping[Language, Mapping[str, str]],
+    ) -> None:
         self.version = version
         self._bodies = bodies
+        self._worst = worst
 
     def render(self, wording: Wording, registered: Registered | None = None) -> Text:
         """The SMS for `wording`. Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text.
@@ -153,7 +173,8 @@ class Registry:
         if not CODE.fullmatch(wording.code):
             raise TemplateError("the code is not an opaque code")
         for spoken in (wording,) if registered is None else (wording, replace(wording, language="zh_CN")):
-            values = {"grade_roman": _ROMAN[spoken.language][spoken.grade], "opaque_code": spoken.code, **_times(spoken)}
+            fixed = {"grade_roman": _ROMAN[spoken.language][spoken.grade], "opaque_code": spoken.code, "link": PLACE}
+            values = fixed | _times(spoken)
             for body in self._candidates(spoken):
                 if (registered is None or body.template_id in registered.codes) and values.keys() >= set(body.variables):
                     whole = body.text if registered is None else registered.sign(body.plain)
@@ -175,11 +196,12 @@ class Registry:
         return [(body.template_id, key[3], body.text) for key, bodies in self._bodies.items() for body in bodies]
 
     def entries(self) -> list[Entry]:
-        """Every text as it is written, for those who register it."""
+        """Every text as it is written, for those who register it: none with a link, which no domestic provider sends."""
         return [
             Entry(body.template_id, way, language, body.plain, body.variables)
             for (_purpose, _kind, way, language), bodies in self._bodies.items()
             for body in bodies
+            if way != "link"
         ]
 
     def samples(self) -> list[Sample]:
@@ -187,33 +209,35 @@ class Registry:
         made = []
         for (purpose, _kind, _way, language), bodies in self._bodies.items():
             for body in bodies:
-                text = body.text.format_map(WORST[language])
+                text = body.text.format_map(self._worst[language])
                 made.append(Sample(body.template_id, purpose, language, text, *_units(text)))
         return made
 
     def _candidates(self, wording: Wording) -> Iterator[_Body]:
         kind: Kind = "ack" if wording.step in {None, Step.ACKNOWLEDGE, Step.DISPATCH} else "step"
         other: Kind = "step" if kind == "ack" else "ack"
-        ways: tuple[Way, ...] = ("reply", "workbench") if wording.can_reply else ("workbench",)
+        possible: dict[Way, bool] = {"link": wording.has_link, "reply": wording.can_reply, "workbench": True}
+        ways = [way for way, there in possible.items() if there]
         for wanted in (kind, other):
             for way in ways:
                 yield from self._bodies.get((wording.purpose, wanted, way, wording.language), ())
 
 
-def load(document: Any) -> Registry:
-    """Checks the registry's document; raises `TemplateError` with template and reason."""
+def load(document: Any, link_base_url: str = "") -> Registry:
+    """Checks the registry's document, with links that begin with `link_base_url`; raises `TemplateError` with template and reason."""
     try:
         parsed = _Document.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise TemplateError(f"templates: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
     bodies: dict[tuple[Purpose, Kind, Way, Language], list[_Body]] = {}
+    worst = {language: {**WORST[language], "link": longest(link_base_url)} for language in LANGUAGES}
     for template in parsed.templates:
         for language in LANGUAGES:
             if language not in template.bodies:
                 raise TemplateError(f"{template.id}: no text in {language}")
             for number, text in enumerate(template.bodies[language], start=1):
-                body = _check(parsed, f"{template.id}.{language}.{number}", language, text)
+                body = _check(parsed, f"{template.id}.{language}.{number}", language, text, worst[language])
                 bodies.setdefault((template.purpose, template.kind, template.way, language), []).append(body)
             last = bodies[(template.purpose, template.kind, template.way, language)][-1]
             if not set(last.variables) <= ALWAYS_KNOWN:
@@ -221,7 +245,7 @@ def load(document: Any) -> Registry:
     for purpose in Purpose:
         if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
             raise TemplateError(f"no template for purpose {purpose} without replies")
-    return Registry(parsed.version, bodies)
+    return Registry(parsed.version, bodies, worst)
 
 
 def too_long(text: str) -> bool:
@@ -237,7 +261,7 @@ def _units(text: str) -> tuple[int, int]:
     return len(text.encode("utf-16-be")) // 2, UCS2_UNITS_MAX
 
 
-def _check(document: _Document, template_id: str, language: Language, text: str) -> _Body:
+def _check(document: _Document, template_id: str, language: Language, text: str, worst: Mapping[str, str]) -> _Body:
     parts = list(Formatter().parse(text))
     variables = [name for _, name, spec, conversion in parts if name is not None and not spec and not conversion]
     fixed = "".join(literal for literal, *_ in parts)
@@ -255,7 +279,11 @@ def _check(document: _Document, template_id: str, language: Language, text: str)
     if _NUMBERISH.search(fixed) or "://" in fixed:
         raise TemplateError(f"{template_id}: no numbers, no addresses")
     whole = document.signatures[language] + text
-    if too_long(whole.format_map(WORST[language])):
+    units, units_max = _units(whole.format_map(worst))
+    if units > units_max and "link" in variables:
+        why = f"TOCSIN_LINK_BASE_URL must be {units - units_max} characters shorter, or the text with a link takes more than one SMS"
+        raise TemplateError(f"{template_id}: {why}")
+    if units > units_max:
         raise TemplateError(f"{template_id}: longer than one SMS in the worst case")
     return _Body(template_id, text, whole, tuple(variables))
 
@@ -266,7 +294,7 @@ def _check_for_providers(template_id: str, language: Language, variables: Sequen
         raise TemplateError(f"{template_id}: a variable stands twice, which providers count as two")
     if any(bracket in fixed for bracket in "【】[]"):
         raise TemplateError(f"{template_id}: no brackets, which providers take for a signature")
-    if long := [name for name in variables if len(WORST[language][name]) > VARIABLE_CHARS_MAX]:
+    if long := [name for name in variables if name != "link" and len(WORST[language][name]) > VARIABLE_CHARS_MAX]:
         raise TemplateError(f"{template_id}: variable {long[0]!r} can be longer than {VARIABLE_CHARS_MAX} characters")
 
 

@@ -7,7 +7,7 @@ Here: notifications and their attempts. `replies`: who is waited for, and what t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +38,7 @@ class Subject:
     cause_id: UUID
     correlation_id: UUID
     traceparent: str
+    channel: Literal["sms", "voice"] = "sms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ _SUBJECT_FIELDS = tuple(field.name for field in fields(Subject))
 _ADD = """
 INSERT INTO notifier.notifications (
     notification_id, case_id, code, grade, division_code, tier, post_id, officer_id, purpose, step, deadline_at, priority,
-    requested_at, cause_id, correlation_id, traceparent,
+    requested_at, cause_id, correlation_id, traceparent, channel,
     state, next_at, tries, duplicates, tried, possible_duplicate, refused, updated_at)
-SELECT *, 'queued', $17, 0, 0, '{}'::uuid[], false, '{}'::text[], $17
+SELECT *, 'queued', $18, 0, 0, '{}'::uuid[], false, '{}'::text[], $18
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
-            $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[])
+            $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[], $17::text[])
 ON CONFLICT (notification_id) DO NOTHING
 """
 
@@ -164,9 +165,10 @@ WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notifica
 ORDER BY n.requested_at, n.notification_id LIMIT $4
 """
 LIST_ATTEMPTS = """
-SELECT notification_id, attempt_id, gateway, channel, template_id, state, possible_duplicate, provider_id, error_code, provider_code,
-    started_at
-FROM notifier.attempts WHERE notification_id = ANY ($1::uuid[]) ORDER BY started_at, attempt_id
+SELECT a.notification_id, a.attempt_id, a.gateway, a.channel, a.template_id, a.state, a.possible_duplicate, a.provider_id, a.error_code,
+       a.provider_code, a.started_at, c.outcome
+FROM notifier.attempts a LEFT JOIN notifier.calls c USING (attempt_id)
+WHERE a.notification_id = ANY ($1::uuid[]) ORDER BY a.started_at, a.attempt_id
 """
 
 
@@ -301,6 +303,7 @@ def subject_of(row: Any) -> Subject:
         cause_id=row["cause_id"],
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
+        channel=row["channel"],
     )
 
 

@@ -36,6 +36,12 @@ WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL
 ORDER BY since, case_id LIMIT 100
 FOR UPDATE
 """
+_WAITING_OF = """
+SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
+WHERE officer_id = $1 AND case_id = $2 AND answered_at IS NULL
+FOR UPDATE
+"""
+_IS_WAITING = "SELECT EXISTS (SELECT 1 FROM notifier.waiting WHERE officer_id = $1 AND case_id = $2 AND answered_at IS NULL)"
 _ANSWERED = "UPDATE notifier.waiting SET answered_at = $3 WHERE officer_id = $1 AND case_id = $2"
 
 _ADD_REPLY = """
@@ -69,6 +75,17 @@ async def stop_waiting(tx: Tx, case_ids: Sequence[UUID], pairs: Sequence[tuple[U
 async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID]) -> list[Waiting]:
     """What waits for these officers, oldest first, locked."""
     return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids))]
+
+
+async def waiting_of(tx: Tx, officer_id: UUID, case_id: UUID) -> Waiting | None:
+    """What waits for this officer's answer about this case, locked; None when nothing does any more."""
+    row = await tx.fetchrow(_WAITING_OF, officer_id, case_id)
+    return Waiting(**dict(row)) if row else None
+
+
+async def is_waiting(tx: Tx, officer_id: UUID, case_id: UUID) -> bool:
+    """Whether this officer's answer about this case is still waited for."""
+    return bool(await tx.fetchval(_IS_WAITING, officer_id, case_id))
 
 
 async def mark_answered(tx: Tx, officer_id: UUID, case_id: UUID, now: datetime) -> None:

@@ -21,6 +21,7 @@ from services.notifier.handlers.listing import Listed, latest, of_case
 from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.breaker import Health
+from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.states import AttemptState, NotificationState
 from services.notifier.store import resent
 from services.notifier.store.recent import Wanted
@@ -46,6 +47,18 @@ ATTEMPT_STATES: dict[AttemptState, tuple[str, str]] = {
     AttemptState.UNDELIVERED: (N_("Not delivered"), "bad"),
     AttemptState.FAILED: (N_("Failed"), "bad"),
     AttemptState.DELIVERED: (N_("On the phone"), "ok"),
+}
+OUTCOMES: dict[CallOutcome, str] = {
+    CallOutcome.ANSWERED: N_("somebody took the call"),
+    CallOutcome.ACKNOWLEDGED: N_("accepted by key"),
+    CallOutcome.DECLINED: N_("declined by key"),
+    CallOutcome.HEARD: N_("heard"),
+    CallOutcome.NO_KEY: N_("no key pressed"),
+    CallOutcome.HUNG_UP: N_("hung up without a key"),
+    CallOutcome.MACHINE: N_("mailbox"),
+    CallOutcome.BUSY: N_("line busy"),
+    CallOutcome.NO_ANSWER: N_("not answered"),
+    CallOutcome.FAILED: N_("call failed"),
 }
 HEALTHS: dict[Health, tuple[str, str]] = {
     Health.CLOSED: (N_("Works"), "ok"),
@@ -116,6 +129,7 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             conditions=means.gates.conditions(now),
             health_of=lambda health: (_(HEALTHS[health][0]), HEALTHS[health][1]),
             state_of=lambda state: (_(STATES[state][0]), STATES[state][1]),
+            outcome_of=lambda outcome: _(OUTCOMES[CallOutcome(outcome)]),
             attempt_state_of=lambda state: (_(ATTEMPT_STATES[AttemptState(state)][0]), ATTEMPT_STATES[AttemptState(state)][1]),
             states=[("", _("All")), *((str(one), _(text)) for one, (text, _kind) in STATES.items())],
             grades=[("", _("All")), *((str(one), labels.label(one)) for one in Grade)],

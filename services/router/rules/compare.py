@@ -23,9 +23,9 @@ _SAMPLE_NIGHT = timedelta(hours=13)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs: `what` is grade, told, escalated:<tier>, supervised or due:<step>; both sides as text, "" for nothing.
+    """One thing that differs: `what` is grade, told, called, escalated:<tier>, supervised or due:<step>; "" for nothing.
 
-    A grade is called as its policy calls it; the last three are minutes after the report.
+    A grade is called as its policy calls it; the last four are minutes after the report, of calls several.
     """
 
     what: str
@@ -63,6 +63,8 @@ def _summary(report: ReportReceived, policy: Policy, route: Route, calendar: Wor
     opened = open_case(report, Moment(report.received_at, policy, route, calendar, Numbered()))
     lines = simulate(report, route, policy, calendar, locale=locale)
     found = {"grade": graded.band, "told": ", ".join(sorted({_who(line) for line in lines if not line.minute and line.channel}))}
+    if calls := ", ".join(f"{line.minute:g}" for line in lines if line.channel == "voice"):
+        found["called"] = calls
     for line in lines:
         if line.action == "escalate":
             found.setdefault(f"escalated:{line.tier}", f"{line.minute:g}")

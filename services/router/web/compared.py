@@ -6,7 +6,7 @@ from libs.terms import Step, Tier, labels
 
 SHOWN_MAX = 20
 """How many reports of a comparison are shown one by one."""
-CHANGES = {"grade": N_("grade"), "told": N_("told at once"), "supervised": N_("supervising posts told")}
+CHANGES = {"grade": N_("grade"), "told": N_("told at once"), "called": N_("called"), "supervised": N_("supervising posts told")}
 
 
 def after(minute: float) -> str:
@@ -20,7 +20,9 @@ def side_of(what: str, text: str) -> str:
         return "–"
     if what == "grade":
         return labels.code_label("grade", text)
-    return text if what == "told" else after(float(text))
+    if what == "told":
+        return text
+    return ", ".join(after(float(minute)) for minute in text.split(", "))
 
 
 def what_of(name: str) -> str:

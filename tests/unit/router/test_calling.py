@@ -8,9 +8,12 @@ from libs.terms import Grade, Purpose, Step, Tier
 from services.router.rules import acts
 from services.router.rules.acts import RegradeReason
 from services.router.rules.case import Kind
+from services.router.rules.compare import changes
 from services.router.rules.machine import unreachable
 from services.router.rules.policy import Policy
-from tests.unit.router.town import CALLING, FUTIAN, GRADE_I, GRADE_II, Story, armed, person, post_id, report
+from services.router.rules.simulate import simulate
+from services.router.web.compared import side_of
+from tests.unit.router.town import CALENDAR, CALLING, FUTIAN, GRADE_I, GRADE_II, Story, armed, person, post_id, report, town
 
 
 def calls(story: Story) -> list[str]:
@@ -63,6 +66,15 @@ def test_who_does_not_pick_up_is_not_unreachable_and_whom_no_sms_reaches_is() ->
     assert unreachable(story.case, failed, story.moment).events == ()
     story.take(unreachable(story.case, failed.model_copy(update={"channel": "sms"}), story.moment))
     assert [line for line in story.told if line.startswith("0 assign Bo")] == ["0 assign Bo", "0 assign Bo voice"]
+
+
+def test_the_simulator_and_the_comparison_show_calls_as_calls() -> None:
+    first = report(GRADE_I)
+    lines = [line for line in simulate(first, town(), CALLING, CALENDAR) if line.channel == "voice"]
+    assert [(line.minute, line.action) for line in lines][:3] == [(0, "notify"), (6, "remind"), (10, "escalate")]
+    (change,) = changes(first, (FUTIAN, town()), (CALLING, town()), CALENDAR, "en")
+    assert (change.what, change.before, change.after) == ("called", "", "0, 6, 10, 16, 20, 26")
+    assert side_of(change.what, change.after).startswith("+")
 
 
 @pytest.mark.parametrize(
