@@ -54,6 +54,7 @@ async def test_the_page_of_texts_names_what_is_registered(desk: Desk):
     assert page.status_code == 200
     assert "Registered as" in page.text
     assert "SMS_100003" in page.text
+    assert "not registered" not in page.text, "a text with a link is none that anybody could register"
 
 
 async def test_receipts_twice_in_any_order_forged_or_none_at_all(desk: Desk):

@@ -22,6 +22,7 @@ from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.breaker import Health
 from services.notifier.rules.calls import CallOutcome
+from services.notifier.rules.registered import PROVIDERS, Provider, to_register
 from services.notifier.rules.states import AttemptState, NotificationState
 from services.notifier.store import resent
 from services.notifier.store.recent import Wanted
@@ -90,7 +91,12 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
         require(staff, "notification.read")
         samples = sorted(means.registry.samples(), key=lambda one: (one.purpose, one.template_id))
         return templates.render(
-            request, "notifier/texts.html", samples=samples, version=means.registry.version, registered=means.registered
+            request,
+            "notifier/texts.html",
+            samples=samples,
+            version=means.registry.version,
+            registered=means.registered,
+            needed={name: _needed(means, name) for name in PROVIDERS if name in means.registered},
         )
 
     @routes.get("/notifications")
@@ -154,6 +160,12 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
 
 def _failed(one: Listed) -> bool:
     return one.notification.state is NotificationState.FAILED
+
+
+def _needed(means: Means, provider: Provider) -> set[str]:
+    """The texts without which some officers could not be told through a provider."""
+    listed = to_register(means.registry, provider, takes_replies=means.gateways[provider].capabilities.replies)
+    return {one.template_id for one in listed if one.required}
 
 
 def _uuid(text: str) -> UUID | None:
