@@ -184,6 +184,17 @@ async def test_an_ambiguous_call_is_found_in_the_providers_list_or_made_again(de
         assert (shown["state"], shown["reason"]) == ("failed", "undelivered:no_answer"), fault
 
 
+async def test_a_call_of_somebody_elses_on_the_same_number_is_not_taken_for_ones_own(desk: Desk):
+    theirs = await desk.request(await desk.officer(FIRST), channel="voice", code=desk.codes[0])
+    await desk.settle()
+    await desk.faults({"of": "calls", "times": 1, "http_status": 503})
+    ours = await desk.request(await desk.officer(FIRST), channel="voice", code=desk.codes[1])
+    await desk.advance(10)  # nobody knows whether it was made; the list has the other officer's only, so it is made again
+    assert await attempts(desk, theirs) == [("sent", None)]
+    assert await attempts(desk, ours) == [("lost", None), ("undelivered", "busy")]
+    assert [event["notification_id"] for event in await desk.events("notification.failed")] == [str(ours.notification_id)]
+
+
 async def test_the_texts_of_calls_are_given_to_twilio_only(desk: Desk):
     request, call = await called(desk)
     (attempt,) = (await desk.shown(request))["attempts"]

@@ -16,8 +16,9 @@ from libs.log import get_logger
 from libs.service import Tick
 from services.notifier import store
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
+from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
-from services.notifier.store import Unheard, figures
+from services.notifier.store import Unheard, calls, figures
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
@@ -196,6 +197,8 @@ class Checker:
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
         if attempt.provider_id is not None:
             return to, frozenset()
+        if attempt.channel == VOICE:
+            return to, await calls.taken(tx, attempt.started_at - timedelta(hours=1))
         return to, await store.taken_provider_ids(tx, attempt.contact_id, attempt.started_at - timedelta(hours=1), attempt.gateway)
 
     async def _ask(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Seen:
