@@ -267,6 +267,8 @@ async def connected(settings: CommonSettings, say: Say) -> AsyncIterator[Tx]:
         try:
             async with database.connection() as connection:
                 yield connection
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError):
+            raise SettingsError(_("The database has not been set up for this version. Run: tocsin migrate")) from None
         finally:
             await database.close()
 

@@ -13,6 +13,7 @@ from libs.db import Database
 from libs.settings import SettingsError
 from tests.integration.router_town import desk, opened, received
 from tests.integration.test_router_bindings import FILE
+from tests.support.postgres import fresh_database
 from tests.unit.router.town import GRADE_II, STREET
 
 TOMORROW = (SystemClock().now() + timedelta(days=1, hours=8)).date().isoformat()
@@ -70,3 +71,13 @@ def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     assert "cannot be read" in str(run("add", str(tmp_path / "none.yaml")).exception)
     assert "--since: soon is not a day" in str(run("bind", "national", "--since", "soon").exception)
     assert "no such policy" in str(run("move", "nobody", "national").exception)
+
+
+def test_a_database_that_was_never_set_up_is_one_line_with_the_way_out(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def with_empty() -> None:
+        async with fresh_database(postgres_url, None) as url:
+            monkeypatch.setenv("TOCSIN_DATABASE_URL", url)
+            refused = await asyncio.to_thread(run, "bindings")
+            assert str(refused.exception).endswith("Run: tocsin migrate")
+
+    asyncio.run(with_empty())

@@ -133,6 +133,14 @@ def test_a_week_on_duty_every_third_week_as_calendars_write_it() -> None:
     assert working(given, ZONE, at("2026-01-12 08:59")) == [BEN]
 
 
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", '"China Standard Time"', "/freeassociation.sourceforge.net/Asia/Shanghai"])
+def test_zones_are_read_as_other_programs_call_them(zone: str) -> None:
+    rows, errors = ics(f"DTSTART;TZID={zone}:20260105T090000", "DURATION:PT8H", "ATTENDEE;CN=Ben:mailto:x@example.org")
+    assert not errors
+    assert working(read(rows), ZONE, at("2026-01-05 09:00")) == [BEN]
+    assert working(read(rows), ZONE, at("2026-01-05 08:59")) == []
+
+
 def test_other_shapes_of_events() -> None:
     fridays, errors = ics(
         "DTSTART:20260102T120000Z", "DURATION:PT4H", "RRULE:FREQ=WEEKLY;COUNT=3", "SUMMARY:late\\, long", "ATTENDEE;CN=Ben:mailto:x"

@@ -17,6 +17,7 @@ COUNT_MAX = 5_000
 LENGTH_MAX = timedelta(days=3_660)
 DAYS_MAX = 36_525
 """How far ahead a repeated event is followed: one that comes less often than its COUNT needs goes on without end."""
+ZONES_OF_WINDOWS = {"China Standard Time": "Asia/Shanghai", "中国标准时间": "Asia/Shanghai"}
 _DAY = timedelta(days=1)
 _PROPERTY = re.compile(r'([A-Za-z0-9-]+)((?:;[A-Za-z0-9-]+=(?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)*):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]+)=("[^"]*"|[^;]*)')
@@ -232,7 +233,7 @@ def _moment(given: _Property, text: str, zone: str) -> datetime:
     except ValueError:
         detail = _("“%(found)s” is no time. Write it like 20260131T080000.", found=value[:20])
         raise given.wrong("bad_time", detail) from None
-    named = given.parameters.get("TZID", zone)
+    named = _zone_named(given.parameters.get("TZID", zone))
     if named == zone:
         return at
     try:
@@ -240,6 +241,11 @@ def _moment(given: _Property, text: str, zone: str) -> datetime:
     except (KeyError, ValueError, OSError):
         detail = _("The zone “%(found)s” is not known. Use %(zone)s.", found=named[:40], zone=zone)
         raise given.wrong("unknown_zone", detail) from None
+
+
+def _zone_named(text: str) -> str:
+    """The zone as it is called everywhere: Windows has names of its own, others put a path before it."""
+    return ZONES_OF_WINDOWS.get(text, "/".join(text.split("/")[-2:]) if text.startswith("/") else text)
 
 
 def _length(given: _Property) -> timedelta:
