@@ -11,7 +11,8 @@ from libs.clock import FakeClock
 from libs.db import Database
 from libs.events import new_event
 from libs.events.catalogue import NotificationFailed, OfficerReplied
-from libs.terms import Grade, Purpose, Tier
+from libs.events.catalogue.intake import ConflictOfInterest
+from libs.terms import ConflictReason, Grade, Purpose, Tier
 from services.router.handlers import hearing, sweep
 from services.router.jobs import sweep_once
 from services.router.rules.case import CaseState, Status
@@ -220,6 +221,17 @@ async def test_lists_show_the_readers_divisions_and_overdue_cases_first(town: Da
         overdue = await lists.find(connection, Filter(overdue=True), after=None, limit=10)
         assert set(overdue) == {slow, urgent, wide}
     assert (await load(town, slow)).overdue_since == T0 + timedelta(minutes=240)
+
+
+async def test_lists_leave_out_the_cases_in_which_the_reader_has_a_conflict_of_interest(town: Database) -> None:
+    unit = ConflictOfInterest(reason=ConflictReason.SUSPECT_UNIT, division_code=COMMUNITY)
+    hidden = received(GRADE_II, conflicts=(unit,))
+    first, _named, last = await opened(desk(), town, received(GRADE_II), hidden, received(GRADE_II))
+    async with town.connection() as connection:
+        for reader, seen in ((person("Lan"), 2), (person("Mei"), 3), (None, 3)):
+            assert len(await lists.board(connection, Filter(reader=reader))) == seen
+        page = await lists.find(connection, Filter(reader=person("Lan")), after=None, limit=2)
+        assert set(page) == {first, last}, "what is left out does not shorten a page"
 
 
 async def test_changes_are_seen_by_streams(town: Database) -> None:

@@ -18,6 +18,7 @@ from services.router.rules.acts import Via
 from services.router.rules.case import CaseState, Moment, Outcome
 from services.router.rules.ladder import post_of
 from services.router.store import cases as store
+from services.router.store import past
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ async def place(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: 
     now = desk.clock.now()
     route = await desk.route(tx, division_code)
     policy = desk.book.in_force(division_code, now, route.division.zone)
-    return await commit(desk, tx, acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id), now)
+    reports = (await past.of_cases(tx, [case_id])).get(case_id, ())
+    outcome = acts.place(case, division_code, desk.moment(route, policy, now), by=actor.officer_id, reports=reports)
+    return await commit(desk, tx, outcome, now)
 
 
 async def _act(

@@ -13,6 +13,7 @@ from services.router.handlers.desk import Desk
 from services.router.rules import conflict_acts, handover_acts
 from services.router.rules.case import CaseState
 from services.router.rules.conflicts import Conflict
+from services.router.store import past
 
 
 async def transfer(desk: Desk, tx: Tx, actor: Actor, case_id: UUID, division_code: str, *, reason: TransferReason) -> CaseState:
@@ -42,7 +43,8 @@ async def accept(desk: Desk, tx: Tx, actor: Actor, case_id: UUID) -> CaseState:
     code = pending.division_code if pending else case.division_code
     route = await desk.route(tx, code)
     policy = desk.book.in_force(code, now, route.division.zone)
-    outcome = handover_acts.accept(case, actor.officer, desk.moment(route, policy, now), actor.via)
+    reports = (await past.of_cases(tx, [case_id])).get(case_id, ())
+    outcome = handover_acts.accept(case, actor.officer, desk.moment(route, policy, now), actor.via, reports=reports)
     return await commit(desk, tx, outcome, now)
 
 

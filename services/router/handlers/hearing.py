@@ -39,7 +39,7 @@ async def reports_received(desk: Desk, tx: Tx, events: Sequence[Event[ReportRece
         joined = _open_case_of(report, case_of, locked, batch)
         if joined is not None:
             moment = desk.moment(routes[joined.division_code], desk.policy_of(joined), now, place_asked(joined, routes))
-            outcome = attach_report(joined, report, moment)
+            outcome = attach_report(joined, report, moment, earlier_at=_latest(report, earlier))
         else:
             route = routes[report.division_code]
             policy = desk.book.in_force(report.division_code, report.received_at, route.division.zone)
@@ -64,7 +64,7 @@ def _open_case_of(report: ReportReceived, case_of: dict[UUID, UUID], locked: dic
 
 
 def _latest(report: ReportReceived, earlier: Mapping[UUID, datetime]) -> datetime | None:
-    """When the latest earlier report on the same matter came in, whose case is closed by now."""
+    """When the latest earlier report on the same matter came in."""
     return max((earlier[one] for one in report.related_report_ids if one in earlier), default=None)
 
 

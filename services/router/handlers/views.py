@@ -1,7 +1,7 @@
 """What people read: cases with the names of their places and posts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -98,20 +98,20 @@ async def with_posts(desk: Desk, tx: Tx, view: View) -> View:
 async def page(desk: Desk, tx: Tx, wanted: Filter, *, after: UUID | None, limit: int) -> list[View]:
     """Cases, newest first."""
     ids = await lists.find(tx, wanted, after=after, limit=limit)
-    return await views(desk, tx, _shown((await store.read(tx, ids)).values(), wanted))
+    return await views(desk, tx, list((await store.read(tx, ids)).values()))
 
 
 async def of_report(desk: Desk, tx: Tx, wanted: Filter, report_id: UUID) -> list[View]:
     """The case of a report, if the reader may see it."""
     case_id = (await store.cases_of_reports(tx, (report_id,))).get(report_id)
     found = list((await store.read(tx, (case_id,))).values()) if case_id else []
-    return await views(desk, tx, [case for case in _shown(found, wanted) if case.division_code.startswith(wanted.scope)])
+    return await views(desk, tx, [case for case in found if case.division_code.startswith(wanted.scope) and not case.bars(wanted.reader)])
 
 
 async def board(desk: Desk, tx: Tx, wanted: Filter) -> list[View]:
     """Open cases, those that need somebody first at the top."""
     ids = await lists.board(tx, wanted)
-    return await views(desk, tx, _shown((await store.read(tx, ids)).values(), wanted))
+    return await views(desk, tx, list((await store.read(tx, ids)).values()))
 
 
 async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncGenerator[list[View], None]:
@@ -129,7 +129,7 @@ async def changes(desk: Desk, database: Database, wanted: Filter) -> AsyncGenera
                 changed = await lists.changed_since(connection, wanted, since - OVERLAP)
                 fresh = {case_id: at for case_id, at in changed if at > since - OVERLAP and sent.get(case_id) != at}
                 found = await store.read(connection, list(fresh)) if fresh else {}
-                seen = await views(desk, connection, _shown(found.values(), wanted)) if found else []
+                seen = await views(desk, connection, list(found.values())) if found else []
             since = max([since, *fresh.values()])
             sent = {case_id: at for case_id, at in {**sent, **fresh}.items() if at > since - OVERLAP}
             if seen:
@@ -149,11 +149,6 @@ def scoped(principal: Principal, wanted: Filter) -> Filter:
     require(principal, "case.read")
     reader = principal.officer_id if isinstance(principal, StaffPrincipal) else None
     return replace(wanted, scope=principal.division_code, reader=reader)
-
-
-def _shown(found: Iterable[CaseState], wanted: Filter) -> list[CaseState]:
-    """Without the cases in which the reader has a conflict of interest (回避)."""
-    return [case for case in found if not case.bars(wanted.reader)]
 
 
 def _assigned(principal: Principal, case: CaseState) -> bool:

@@ -3,6 +3,7 @@
 Doing the same thing twice changes nothing the second time. What cannot be done raises an error of `services.router.errors`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from libs.directory.model import Post
 from libs.errors import Conflict, FieldError, Invalid
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseRegraded, CaseStepDone
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePlaced, CaseRegraded, CaseStepDone, ReportReceived
 from libs.i18n import gettext as _
 from libs.terms import CloseResult, DeclineReason, Purpose, Step
 from services.router.errors import AlreadyTaken, CaseIsClosed, NotAcknowledged, NotAssigned, NotReadyToClose, NotYours, TooLateToLower
@@ -21,7 +22,7 @@ from services.router.rules.draft import Draft
 from services.router.rules.handover import withdraw
 from services.router.rules.ladder import Seat, needs_placing
 from services.router.rules.lanes import move_lanes
-from services.router.rules.machine import change_grade
+from services.router.rules.machine import change_grade, tell_departments
 from services.router.rules.policy import Policy
 from services.router.rules.watch import after_acknowledging, quorum_missing, watch_quorum
 
@@ -207,10 +208,13 @@ def lowers(state: CaseState, grade: str, policy: Policy) -> bool:
     return policy.position(band_named(policy, grade)) > policy.position(policy.band(state.band, state.grade))
 
 
-def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | None = None) -> Outcome:
+def place(
+    state: CaseState, division_code: str, moment: Moment, *, by: UUID | None = None, reports: Sequence[ReportReceived] = ()
+) -> Outcome:
     """Gives the case its place and starts the ladder there; the step deadlines run on from t0.
 
-    `moment.route` is that of the new place, and `moment.policy` the one in force there; the case is stamped with it from now on.
+    `moment.route` is that of the new place, and `moment.policy` the one in force there; the case is stamped with it from now on, and
+    the departments that it names for the `reports` of the case are told.
     """
     if not state.open:
         raise CaseIsClosed
@@ -237,6 +241,7 @@ def place(state: CaseState, division_code: str, moment: Moment, *, by: UUID | No
     record_skipped(draft)
     draft.start_ladder("placed")
     move_lanes(draft)
+    tell_departments(draft, reports)
     return draft.outcome()
 
 

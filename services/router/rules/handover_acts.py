@@ -1,11 +1,12 @@
 """What people do to hand a case over: ask another area, accept, refuse; and say that a post has a conflict of interest (回避)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from libs.errors import Conflict as Refused
 from libs.errors import Forbidden, Invalid
-from libs.events.catalogue import CaseAssigned, CaseTransferred, CaseTransferRequested
+from libs.events.catalogue import CaseAssigned, CaseTransferred, CaseTransferRequested, ReportReceived
 from libs.i18n import gettext as _
 from libs.terms import Purpose, TransferReason
 from services.router.errors import CaseIsClosed
@@ -18,6 +19,7 @@ from services.router.rules.handover import ask, come_back, to_and_fro
 from services.router.rules.handover_values import Transfer
 from services.router.rules.ladder import Seat, needs_placing, next_seat, post_of, tiers_at
 from services.router.rules.lanes import move_lanes
+from services.router.rules.machine import tell_departments
 from services.router.rules.placement import arrived
 
 
@@ -62,10 +64,11 @@ def transfer(state: CaseState, division_code: str, reason: TransferReason, momen
     return draft.outcome()
 
 
-def accept(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outcome:
+def accept(state: CaseState, officer_id: UUID, moment: Moment, via: Via, *, reports: Sequence[ReportReceived] = ()) -> Outcome:
     """The receiving side takes the case: it is placed there, and the officer who accepts owns it. The step deadlines run on from t0.
 
-    `moment` has the route of the receiving place, and the policy in force there; the case is stamped with it from now on.
+    `moment` has the route of the receiving place, and the policy in force there; the case is stamped with it from now on, and the
+    departments that it names for the `reports` of the case are told.
     """
     asked = _asked(state, officer_id, moment)
     draft = Draft(state, moment)
@@ -90,9 +93,12 @@ def accept(state: CaseState, officer_id: UUID, moment: Moment, via: Via) -> Outc
     take(draft, draft.assign(seat), via)
     if not draft.rules.recall:
         draft.fan_out("transferred")
+    else:
+        draft.tell_recipients("transferred")
     if former is not None and former.officer_id != officer_id and (former.answer is Answered.ACKNOWLEDGED or not draft.rules.recall):
         draft.notify(Purpose.RECALL, former)
     move_lanes(draft)
+    tell_departments(draft, reports)
     return draft.outcome()
 
 

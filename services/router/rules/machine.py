@@ -1,5 +1,6 @@
 """What happens to a case by itself: it is opened, its deadlines fire, an officer turns out to be unreachable, a further report joins."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -256,8 +257,11 @@ def _next_on_post(draft: Draft, post_id: UUID, without: frozenset[UUID]) -> Seat
     return Seat(post, officer_id) if post and officer_id else None
 
 
-def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> Outcome:
-    """A further report on the same matter joins an open case. It may raise the grade: by its own facts, or by being a second one."""
+def attach_report(state: CaseState, report: ReportReceived, moment: Moment, *, earlier_at: datetime | None = None) -> Outcome:
+    """A further report on the same matter joins an open case. It may raise the grade: by its own facts, or by being a second one.
+
+    `earlier_at`: when the latest report before it came in; left out, the first one of the case counts.
+    """
     draft = Draft(state, moment)
     draft.say_of_owner(CaseReportAttached, report_id=report.report_id)
     add_conflicts(draft, conflicts_of(report))
@@ -273,7 +277,7 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
     second = policy.second_report
     position, before = policy.position(graded.band), policy.position(draft.band)
     reason = graded.reason
-    if report.received_at - state.t0 <= second.within and before - second.raise_by < position:
+    if report.received_at - max(earlier_at or state.t0, state.t0) <= second.within and before - second.raise_by < position:
         position = max(before - second.raise_by, 1)
         reason = SECOND_REPORT
     if report.reporter_reachable:
@@ -289,6 +293,15 @@ def attach_report(state: CaseState, report: ReportReceived, moment: Moment) -> O
         draft.tell_recipients("fan_out")
     open_lanes(draft, graded.departments, report.situations)
     return draft.outcome()
+
+
+def tell_departments(draft: Draft, reports: Sequence[ReportReceived]) -> None:
+    """The case has other rules: departments that these name for it and that do not know of it are told.
+
+    `reports`: those of the case, as far as they are known; without them only the departments of every case, and of every mandatory one.
+    """
+    named = dict.fromkeys(one for report in reports for one in grade(facts_of(report), draft.policy).departments)
+    open_lanes(draft, tuple(named), {one for report in reports for one in report.situations})
 
 
 def change_grade(draft: Draft, new: str, reason: str, *, by: UUID | None = None) -> None:

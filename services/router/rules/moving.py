@@ -10,9 +10,7 @@ from libs.terms import Step, Tier
 from services.router.rules.acts import take_grade_of_place
 from services.router.rules.case import OF_PEOPLE, CaseState, Deadline, Kind, Moment, Outcome, Status
 from services.router.rules.draft import Draft
-from services.router.rules.grading import grade
-from services.router.rules.lanes import open_lanes
-from services.router.rules.machine import facts_of, keep_time
+from services.router.rules.machine import keep_time, tell_departments
 
 NO_MOVE = UUID(int=0)
 
@@ -45,8 +43,7 @@ def move(state: CaseState, moment: Moment, *, move_id: UUID, by: UUID | None = N
     )
     if case.status is not Status.NEEDS_PLACING:
         draft.fan_out("fan_out")
-    named = dict.fromkeys(one for report in reports for one in grade(facts_of(report), policy).departments)
-    open_lanes(draft, tuple(named), {one for report in reports for one in report.situations})
+    tell_departments(draft, reports)
     return draft.outcome()
 
 

@@ -99,7 +99,9 @@ async def reports_of_cases(tx: Tx, case_ids: Sequence[UUID]) -> dict[UUID, list[
 async def attach_reports(tx: Tx, attached: Sequence[tuple[ReportReceived, UUID]], now: datetime) -> None:
     """Records which case each report belongs to; a report that already has one raises a unique violation."""
     if attached:
-        rows = [(one.report_id, case_id, one.division_code, one.model_dump(mode="json")) for one, case_id in attached]
+        rows = [
+            (one.report_id, case_id, one.division_code, one.model_dump(mode="json", exclude_defaults=True)) for one, case_id in attached
+        ]
         await tx.execute(_ATTACH_REPORTS, *columns.turned(rows), now, timeout=TIMEOUT_S)
 
 

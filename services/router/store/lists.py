@@ -67,7 +67,7 @@ def _filter(wanted: Filter) -> tuple[Any, ...]:
     prefix = wanted.division if wanted.division and wanted.division.startswith(wanted.scope) else wanted.scope
     if wanted.division and not wanted.division.startswith(wanted.scope) and not wanted.scope.startswith(wanted.division):
         prefix = "-"  # outside of the reader's divisions there is nothing
-    return prefix, prefix + ":", wanted.status, wanted.grade, wanted.overdue, wanted.officer_id
+    return prefix, prefix + ":", wanted.status, wanted.grade, wanted.overdue, wanted.officer_id, wanted.reader
 
 
 # Division codes are digits, and ':' follows '9': everything within a division lies between its code and its code followed by ':'.
@@ -78,10 +78,14 @@ _FIND = """
       AND ($4::text IS NULL OR c.grade = $4)
       AND ($5::boolean IS NULL OR (c.status <> 'closed' AND c.overdue_since IS NOT NULL) = $5)
       AND ($6::uuid IS NULL OR EXISTS (SELECT 1 FROM router.assignments a WHERE a.case_id = c.case_id AND a.officer_id = $6))
+      AND ($7::uuid IS NULL OR c.conflicts = '{}'
+        OR NOT jsonb_path_exists(c.conflicts, '$.all[*][4][*] ? (@ == $reader)', jsonb_build_object('reader', $7::text))
+        OR EXISTS (SELECT 1 FROM router.assignments a WHERE a.case_id = c.case_id AND a.officer_id = $7 AND a.answer <> 'conflicted'))
 """
-_FIND_PAGE = _FIND + " AND ($7::uuid IS NULL OR c.case_id < $7) ORDER BY c.case_id DESC LIMIT $8"
-_FIND_BOARD = _FIND + " AND c.status <> 'closed' ORDER BY c.overdue_since NULLS LAST, c.next_due_at NULLS LAST, c.case_id LIMIT $7"
-_FIND_CHANGED = _FIND + " AND c.changed_at > $7 ORDER BY c.changed_at LIMIT $8"
+"""The last condition is `CaseState.bars`."""
+_FIND_PAGE = _FIND + " AND ($8::uuid IS NULL OR c.case_id < $8) ORDER BY c.case_id DESC LIMIT $9"
+_FIND_BOARD = _FIND + " AND c.status <> 'closed' ORDER BY c.overdue_since NULLS LAST, c.next_due_at NULLS LAST, c.case_id LIMIT $8"
+_FIND_CHANGED = _FIND + " AND c.changed_at > $8 ORDER BY c.changed_at LIMIT $9"
 _COUNTS = """
     SELECT count(*) AS open,
            count(*) FILTER (WHERE overdue_since IS NOT NULL) AS overdue,

@@ -392,3 +392,10 @@ def test_a_report_on_a_child_whose_case_was_closed_raises_within_90_days_too() -
         assert (again.grade, again.grade_reason) == (grade, reason)
     urgent = open_case(report(GRADE_I), story.moment, earlier_at=first.received_at - timedelta(days=1)).after
     assert (urgent.grade, urgent.grade_reason) == (Grade.I, GRADE_I), "nothing is more urgent"
+
+
+def test_the_90_days_run_from_the_latest_report() -> None:
+    story = Story(report(GRADE_III)).until(60)
+    again = report(GRADE_III, at=story.t0 + timedelta(days=100))
+    assert attach_report(story.case, again, story.moment).after.grade is Grade.III
+    assert attach_report(story.case, again, story.moment, earlier_at=story.t0 + timedelta(days=50)).after.grade is Grade.II

@@ -18,7 +18,22 @@ from services.router.rules.policy import Policy
 from services.router.store import columns
 from services.router.web.timeline import EVENTS
 from tests.unit.router.test_properties import check
-from tests.unit.router.town import DISTRICT, FUTIAN, GRADE_I, GRADE_II, GRADE_III, STREET, Story, person, post, report, town
+from tests.unit.router.town import (
+    BOOK,
+    COMMUNITY,
+    DISTRICT,
+    FUTIAN,
+    GRADE_I,
+    GRADE_II,
+    GRADE_III,
+    PROVINCE,
+    STREET,
+    Story,
+    person,
+    post,
+    report,
+    town,
+)
 
 POLICE = Department.POLICE
 STATION = post("police_station", STREET, Tier.STREET, "Wen", "Shi")
@@ -223,3 +238,18 @@ def test_the_timeline_has_words_for_every_event_of_a_case_and_for_no_other() -> 
     of_cases = {name.removeprefix("tocsin.").removesuffix(".v1") for name, kind in CATALOGUE.items() if issubclass(kind, CaseEvent)}
     assert of_cases <= set(EVENTS)
     assert {f"tocsin.{name}.v1" for name in EVENTS} <= set(CATALOGUE)
+
+
+def test_a_place_that_tells_more_departments_tells_them_when_a_case_comes_to_it() -> None:
+    """SEED_X X02, X05: the police station of every report, and three more departments of improper guardianship; wherever it was first."""
+    xiantao = BOOK.get("xiantao_2021")
+    assert xiantao is not None
+    women = post("women_office", STREET, Tier.STREET, "Hua", order=9)
+    first = report(Situation.GC4_IMPROPER_GUARDIANSHIP, division=PROVINCE)
+    told = Story(first, town(PROVINCE), policy=BOOK.get("national")).until(20)
+    assert told.departments == []
+    there = replace(told.moment, route=town(extra=(STATION, women)), policy=xiantao)
+    told.moment = there
+    told.take(acts.place(told.case, COMMUNITY, there, reports=(first,)))
+    assert told.departments == ["20 inform police police_station", "20 inform women women_office"]
+    check(told.case)
