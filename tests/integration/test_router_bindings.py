@@ -204,6 +204,8 @@ async def test_an_administrator_does_all_of_it_on_pages(world: World) -> None:
         await client.get("/policies", params={"lang": "en"})
         wrong = await client.post("/policies/check", data={"text": WRONG, "act": "add"}, headers={"Accept": "text/html"})
         assert (wrong.status_code, "policy.yaml:3: versoin: is not a key that a policy knows" in wrong.text) == (422, True)
+        garbled = await client.post("/policies/check", data={"act": "add"}, files={"file": ("gbk.yaml", FILE.encode("gbk"))})
+        assert (garbled.status_code, "The file is not UTF-8" in garbled.text) == (422, True)
         file = {"file": ("nanyuan.yaml", FILE.encode())}
         assert "This file is right." in (await client.post("/policies/check", data={"act": "check"}, files=file)).text
         added = await client.post("/policies/check", data={"act": "add"}, files=file)

@@ -141,7 +141,12 @@ class Pages:
         name = "policy.yaml"
         if file is not None and file.filename:
             name = "".join(letter for letter in file.filename if letter.isalnum() or letter in "._-")[-100:] or name
-            text = (await file.read(POLICY_FILE_BYTES_MAX + 1)).decode(errors="replace")
+            data = await file.read(POLICY_FILE_BYTES_MAX + 1)
+            try:
+                text = data.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                detail = _("The file is not UTF-8. Save it as UTF-8 and choose it again.")
+                return self._checked(request, text, None, [FieldError("", "not_utf8", detail)], 422)
         text = text.replace("\r\n", "\n")
         try:
             by = bindings.by(who)
