@@ -24,16 +24,17 @@ MINUTES_MAX = 1_000_000
 
 @app.command(help=_("Checks policy files; each mistake is told with file, line and reason."))
 def check(files: Annotated[list[Path], typer.Argument(help=_("Policy files (*.yaml)."))]) -> None:
-    from services.router.rules.policy_files import PolicyFileError, load
+    from services.router.rules.policy_files import PolicyFileError, load, load_book
 
-    wrong = 0
+    wrong, known = 0, list(load_book().policies)
     for path in files:
         try:
-            policy = load(path)
+            policy = load(path, others=known)
         except PolicyFileError as error:
             wrong += 1
             print(error, file=sys.stderr)
         else:
+            known.append(policy)
             print(f"{path.name}: {policy.stamp} ✓")
     raise typer.Exit(1 if wrong else 0)
 

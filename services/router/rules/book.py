@@ -61,7 +61,7 @@ class PolicyBook:
     def in_force(self, division_code: str, at: datetime, zone: str = STANDARD_ZONE) -> Policy:
         """The policy for a place at an instant: of the nearest ancestor that has one in force.
 
-        There, what was bound last wins; without such a binding the highest version of what the files bind.
+        There, what was bound last wins; without such a binding, of what the files bind, what began last, then the highest version.
         """
         day = at.astimezone(ZoneInfo(zone)).date()
         for place in self._around(division_code):
@@ -120,7 +120,7 @@ class PolicyBook:
         found: dict[str, list[_Claim]] = {}
         for policy in self.policies:
             for one in policy.bind:
-                found.setdefault(one.division, []).append(_Claim((0, policy.version, 0), policy, one.since, one.until))
+                found.setdefault(one.division, []).append(_Claim((0, one.since.toordinal(), policy.version), policy, one.since, one.until))
         for bound in self.bindings:
             known = self._by_id.get(bound.policy_id, {}).get(bound.policy_version)
             if known is not None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from services.router.rules.book import PolicyBook
 from services.router.rules.calendar import Notice, WorkCalendar
 from services.router.rules.policy import Policy
-from services.router.rules.policy_sense import senseless
+from services.router.rules.policy_sense import clashes, senseless
 
 FOLDER = Path(__file__).parents[1] / "policies"
 CALENDAR = FOLDER / "calendar" / "cn.yaml"
@@ -24,22 +24,24 @@ class PolicyFileError(ValueError):
     """A policy file cannot be used. The message has one line per reason: `file:line: reason`."""
 
 
-def load(path: Path, *, in_use: bool = False) -> Policy:
+def load(path: Path, *, in_use: bool = False, others: Iterable[Policy] = ()) -> Policy:
     """Reads one policy file, and what it `extends` from the same folder or the built-in ones; `PolicyFileError` tells what is wrong.
 
-    `in_use`: what only cannot be meant is let pass, so that a service starts with the rules that it has had.
+    `in_use`: what only cannot be meant is let pass, so that a service starts with the rules that it has had. `others`: policies beside
+    which it is going to stand.
     """
     document, root = _merged(path, EXTENDS_MAX)
-    return _validated(path.name, document, root, in_use=in_use)
+    return _validated(path.name, document, root, in_use=in_use, others=others)
 
 
-def _validated(name: str, document: Any, root: yaml.Node | None, *, in_use: bool = False) -> Policy:
+def _validated(name: str, document: Any, root: yaml.Node | None, *, in_use: bool = False, others: Iterable[Policy] = ()) -> Policy:
     try:
         policy = Policy.model_validate(document)
     except ValidationError as error:
         reasons = [f"{name}:{_line(root, _loc(one))}: {_where(one['loc'])}{_plain(one)}" for one in error.errors()]
         raise PolicyFileError("\n".join(reasons)) from None
-    if not in_use and (reasons := [f"{name}:{_line(root, _path(one))}: {one}" for one in senseless(policy)]):
+    wrong = () if in_use else (*senseless(policy), *clashes(policy, others))
+    if reasons := [f"{name}:{_line(root, _path(one))}: {one}" for one in wrong]:
         raise PolicyFileError("\n".join(reasons))
     return policy
 

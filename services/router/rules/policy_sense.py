@@ -1,6 +1,6 @@
 """What a right-looking policy file cannot mean. Asked when somebody writes one; what is in use already goes on as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from libs.directory.model import CODE_LENGTHS
@@ -21,6 +21,15 @@ def senseless(policy: Policy) -> Iterator[str]:
     yield from _rungs(policy)
     yield from _grades(policy)
     yield from _lengths(policy)
+
+
+def clashes(policy: Policy, others: Iterable[Policy]) -> Iterator[str]:
+    """Where another policy is bound to the same place from the same day on in the same version: nobody could say which one holds."""
+    taken = {(one.division, one.since, other.version): other for other in others if other.id != policy.id for one in other.bind}
+    for number, one in enumerate(policy.bind):
+        other = taken.get((one.division, one.since, policy.version))
+        if other is not None:
+            yield f"bind.{number}.since: {other.stamp} is bound to {one.division or 'everywhere'} from the same day on; choose another day"
 
 
 def _bindings(policy: Policy) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A policy file that looks right and cannot be meant is refused with its line; what is in use already goes on being read."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,15 @@ def test_a_number_that_no_clock_can_hold_is_a_mistake_and_no_crash(given: str) -
 
 def test_the_presets_make_sense() -> None:
     assert [reason for policy in BOOK.policies for reason in senseless(policy)] == []
+
+
+def test_a_file_of_a_place_goes_before_the_preset_that_began_earlier(tmp_path: Path) -> None:
+    """With equal versions the preset won, and the place's own rules were in force nowhere, without a word."""
+    path = tmp_path / "own.yaml"
+    path.write_text(HEAD + "bind: [{division: '440304', since: 2026-01-01}]\n", "utf-8")
+    book = load_book([tmp_path])
+    assert [book.in_force("440304001020", datetime(year, 3, 4, tzinfo=UTC)).id for year in (2025, 2026)] == ["futian_2022", "own"]
+    path.write_text(HEAD + "bind: [{division: '440304', since: 2022-01-01}]\n", "utf-8")
+    with pytest.raises(PolicyFileError) as refused:
+        load(path, others=BOOK.policies)
+    assert str(refused.value) == "own.yaml:5: bind.0.since: futian_2022@1 is bound to 440304 from the same day on; choose another day"
