@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -172,6 +174,34 @@ async def test_duty_begins_and_ends_at_its_minute_and_not_before(desk: Desk) -> 
     holders = (await desk.route(COMMUNITY)).posts[0].holders
     assert [holder.rank for holder in holders] == ["primary", "deputy"]
     assert holders[0].officer_id == usual, "whoever was there before is there again: no post stays without its primary"
+
+
+async def test_a_stand_in_who_stays_longer_or_leaves_earlier_leaves_no_hole(desk: Desk) -> None:
+    post = (await desk.route(COMMUNITY)).posts[0]
+    usual, stand_in = primary(COMMUNITY, "community_officer"), deputy(STREET, "street_officer")
+    begins = desk.clock.now()
+
+    async def stand_in_for(hours: int) -> None:
+        given: Any = {"post_id": post.post_id, "officer_id": stand_in, "rank": "primary", "valid_to": begins + timedelta(hours=hours)}
+        async with desk.db.transaction() as tx:
+            await people.set_holder(tx, **given, calendar=WorkCalendar(), now=desk.clock.now(), actor=TESTER)
+
+    async def first() -> UUID:
+        await desk.job("directory-roster")
+        return (await desk.route(COMMUNITY)).posts[0].holders[0].officer_id
+
+    await stand_in_for(8)
+    await stand_in_for(12)
+    desk.clock.advance(hours=11)
+    assert await first() == stand_in, "they stay as long as was said last"
+    await stand_in_for(13)
+    desk.clock.advance(hours=2)
+    assert await first() == usual
+    await stand_in_for(30)
+    assert await first() == stand_in
+    async with desk.db.transaction() as tx:
+        await people.end_holding(tx, post_id=post.post_id, officer_id=stand_in, calendar=WorkCalendar(), now=desk.clock.now(), actor=TESTER)
+    assert await first() == usual, "who was there before comes back at once"
 
 
 async def test_a_roster_that_passed_while_everything_was_down_leaves_nobody_behind(desk: Desk) -> None:

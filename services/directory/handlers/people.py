@@ -190,8 +190,11 @@ async def end_holding(
     await hold_version(tx)
     division_code = await _post_place(tx, post_id)
     await check_unchanged(tx, post_id, seen)
+    until = await store.held_until(tx, post_id, officer_id)
     if not await store.end_holding(tx, post_id, officer_id, now):
         raise NotFound("holding_not_found", _("The officer does not hold this post."))
+    if until is not None:  # whoever was to come after them comes at once
+        await store.shift_planned(tx, post_id, until, now)
     await refresh(tx, calendar, [post_id], now)
     details = {"officer_id": str(officer_id)}
     await changed(tx, actor, "holding.ended", now, division_code=division_code, subject_id=post_id, details=details)
@@ -221,7 +224,10 @@ async def keep_roster(tx: Tx, calendar: WorkCalendar, now: datetime) -> Tick:
 async def _make_room(tx: Tx, post_id: UUID, officer_id: UUID, rank: Rank, *, until: datetime | None, now: datetime) -> None:
     """Ends what the newcomer's coming ends. What somebody comes onto `until` a time is planned to go on after it: no post stays empty."""
     for row in await store.make_room(tx, post_id, officer_id, rank, now):
-        if until is not None and (row["valid_to"] is None or row["valid_to"] > until):
+        if (row["officer_id"], row["rank"]) == (officer_id, rank):  # the same for another time: whoever comes after it comes then
+            if row["valid_to"] is not None:
+                await store.shift_planned(tx, post_id, row["valid_to"], until)
+        elif until is not None and (row["valid_to"] is None or row["valid_to"] > until):
             await store.add_holding(
                 tx,
                 holding_id=new_id(),

@@ -276,6 +276,31 @@ async def make_room(tx: Tx, post_id: UUID, officer_id: UUID, rank: str, now: dat
     )  # fmt: skip
 
 
+async def shift_planned(tx: Tx, post_id: UUID, planned_for: datetime, start: datetime | None) -> None:
+    """What was planned to begin on a post at `planned_for` begins at `start`; None: it does not come to it."""
+    await tx.execute(
+        """
+        UPDATE directory.holdings SET
+            state = CASE WHEN $3::timestamptz IS NULL OR valid_to <= $3 THEN 'ended' ELSE state END,
+            valid_from = coalesce($3, valid_from),
+            valid_to = CASE WHEN $3::timestamptz IS NULL THEN valid_from WHEN valid_to < $3 THEN $3 ELSE valid_to END
+        WHERE post_id = $1 AND state = 'planned' AND valid_from = $2
+        """,
+        post_id, planned_for, start,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+
+
+async def held_until(tx: Tx, post_id: UUID, officer_id: UUID) -> datetime | None:
+    """Until when the officer holds the post now; None: until further notice, or not at all."""
+    found: datetime | None = await tx.fetchval(
+        "SELECT valid_to FROM directory.holdings WHERE post_id = $1 AND officer_id = $2 AND state = 'current'",
+        post_id, officer_id,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return found
+
+
 async def end_holding(tx: Tx, post_id: UUID, officer_id: UUID, now: datetime) -> int:
     """Ends what an officer holds or would come to hold on a post; answers how many holdings that were."""
     done = await tx.execute(
