@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from deploy.sandbox.phones import Message
 from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Database
 from libs.directory.read import PHONE_INDEX, contact_aad
@@ -74,8 +73,8 @@ class Matrix:
         self.fakes.clock.set(began)
         phones = (f"+8600{self.cells:07}1", f"+8600{self.cells:07}2")
         items = [{**item, "to": phones[0]} if "to" in item else item for item in fault.items]
-        self.fakes.arm(provider.sandbox, [provider.speaks(item) for item in items], deaf=fault.deaf)
-        notification_id = await self._request(began, phones)
+        self.fakes.arm(provider.sandbox, [provider.speaks(item) for item in (*items, *provider.always)], deaf=fault.deaf)
+        notification_id = await self._request(began, phones, provider.channel)
         task = {
             "database_url": self.database_url,
             "folder": str(self.folder),
@@ -107,7 +106,7 @@ class Matrix:
                 return outcomes[:-1]
         raise AssertionError(f"{provider.name}, {fault.name}: no end of moments")
 
-    async def _request(self, began: Any, phones: tuple[str, str]) -> UUID:
+    async def _request(self, began: Any, phones: tuple[str, str], channel: str) -> UUID:
         keyring, officer_id, case_id, notification_id = KeyRing.parse(self.keys), uuid4(), uuid4(), uuid4()
         blind, sealer = BlindIndex(keyring, PHONE_INDEX), Sealer(keyring)
         async with self.db.transaction() as tx:
@@ -139,6 +138,7 @@ class Matrix:
                 officer_id=officer_id,
                 notification_id=notification_id,
                 code="C7H2MQ",
+                channel=channel,
                 purpose=Purpose.ASSIGN,
                 step=Step.ACKNOWLEDGE,
                 deadline_at=began + timedelta(minutes=10),
@@ -157,7 +157,7 @@ class Matrix:
             return replace(played, wrong=(*wrong, "the intent is lost"))
         told = Counter(row["event_type"] for row in events)
         sent = self.fakes.sent_to(*phones)
-        reached = Counter(message.to for message in sent if message.status == "delivered")
+        reached = Counter(one.to for one in sent if one.arrived)
         doubled = sum(count - 1 for count in reached.values())
         marked = sum(attempt["possible_duplicate"] for attempt in attempts)
         contact = 0 if not reached else 1 + phones.index(min(reached, key=phones.index))
@@ -171,13 +171,8 @@ class Matrix:
             marked=marked,
             took=intent["updated_at"] - intent["requested_at"],
         )
-        wrong += _wrongs(outcome, fault, told, attempts, [_attempt_of(message) for message in sent])
+        wrong += _wrongs(outcome, fault, told, attempts, [one.attempt_id for one in sent])
         return replace(outcome, wrong=tuple(wrong))
-
-
-def _attempt_of(message: Message) -> str:
-    """The attempt that has made it: in the address of Twilio's callback, or what we have a domestic provider remember."""
-    return message.reference or message.callback_url.rpartition("/")[2]
 
 
 def _wrongs(outcome: Outcome, fault: Fault, told: Counter[str], attempts: list[Any], made_by: list[str]) -> list[str]:

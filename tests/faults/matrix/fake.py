@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.sandbox import Sandbox, SandboxConfig
 from deploy.sandbox.faults import FaultList
-from deploy.sandbox.phones import Message
 from libs.clock import FakeClock, pause
 from libs.service.serve import listen, serving
 from tests.integration.notifier_desk import NOW, NUMBER, SECOND_NUMBER, SECOND_SID, SECOND_TOKEN, SID, TOKEN
@@ -30,6 +29,15 @@ class HeldClock(FakeClock):
     async def wait(self, wake: asyncio.Event | None, timeout_s: float) -> bool:
         await pause(timeout_s)
         return wake is not None and wake.is_set()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message or a call: which attempt has made it (in the callback's address, or what a provider remembers), and whether it arrived."""
+
+    to: str
+    attempt_id: str
+    arrived: bool
 
 
 @dataclass
@@ -51,16 +59,22 @@ class Fakes:
             sandbox.faults.clear()
         self.sandboxes[name].faults.put(FaultList.model_validate({"items": items}))
 
-    def sent_to(self, *numbers: str) -> list[Message]:
-        """Every message to these numbers, whoever brought it."""
-        everywhere = (message for sandbox in self.sandboxes.values() for message in sandbox.phones.newest_first(None))
-        return [message for message in everywhere if message.to in numbers]
+    def sent_to(self, *numbers: str) -> list[Sent]:
+        """Every message and every call to these numbers, whoever brought it."""
+        boxes = self.sandboxes.values()
+        messages = (one for box in boxes for one in box.phones.newest_first(None) if one.to in numbers)
+        calls = (one for box in boxes for one in box.switchboard.calls() if one.order.to in numbers)
+        return [
+            *(Sent(one.to, one.reference or _last(one.callback_url), one.status == "delivered") for one in messages),
+            *(Sent(one.order.to, _last(one.order.callback_url), one.answered_at is not None) for one in calls),
+        ]
 
     async def work(self, now: datetime) -> tuple[int, datetime | None]:
         """Moves the clock on and lets callbacks go out; answers how many messages moved, and when something is due next."""
         async with self._busy:
             self.clock.set(max(now, self.clock.now()))
-            ticks = [await sandbox.courier.run_once() for sandbox in self.sandboxes.values()]
+            works = [job for sandbox in self.sandboxes.values() for job in (sandbox.courier, sandbox.switchboard)]
+            ticks = [await one.run_once() for one in works]
         return sum(tick.worked for tick in ticks), min((tick.next_at for tick in ticks if tick.next_at), default=None)
 
 
@@ -117,3 +131,7 @@ def _asks(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     action: bytes = headers.get(b"x-acs-action") or headers.get(b"x-tc-action") or b""
     return scope["method"] == "GET" or action in ASKING
+
+
+def _last(url: str) -> str:
+    return url.rpartition("/")[2]

@@ -34,14 +34,17 @@ Items = tuple[dict[str, Any], ...]
 class Provider:
     """`given` are the settings of the notifier, with `{fakes}` for where the fakes are. `sandbox`: which of them the faults go to.
 
-    `routes`: over which domestic gateways the messages go, "" for none. `speaks`: how a fault, told for Twilio, is told to it.
+    `routes`: over which domestic gateways the messages go, "" for none. `channel`: what is asked for. `speaks`: how a fault, told for
+    Twilio's messages, is told to it. `always`: what holds for all else.
     """
 
     name: str
     given: dict[str, dict[str, Any]]
     sandbox: str = "sandbox"
     routes: str = ""
+    channel: str = "sms"
     speaks: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    always: Items = ()
 
 
 def domestic(provider: str, *, throttled: str, refused: str, not_delivered: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -90,6 +93,13 @@ _TWILIO = {
 }
 _SECOND = {"account_sid": SECOND_SID, "auth_token": SECOND_TOKEN, "from_number": SECOND_NUMBER, "api_base_url": "{fakes}/second"}
 
+
+def spoken(item: dict[str, Any]) -> dict[str, Any]:
+    """Faults of calls: somebody takes them, or, where an SMS would not arrive, the line is busy."""
+    told = {key: value for key, value in item.items() if key not in {"final_status", "final_error_code"}}
+    return told | {"of": "calls"} | ({"answer": "busy" if "final_status" in item else "human"})
+
+
 _TWO = {"notifier": _TWILIO, "notifier_fallback": _SECOND}
 _ONE = {"notifier": _TWILIO, "notifier_fallback": {}}
 _ALIYUN = domestic("aliyun", throttled="Throttling.User", refused="isv.MOBILE_NUMBER_ILLEGAL", not_delivered="MOBILE_NOT_ON_SERVICE")
@@ -103,6 +113,7 @@ _TENCENT = domestic(
 PROVIDERS = (
     Provider("twilio", _ONE),
     Provider("twilio, fallback", _TWO),
+    Provider("twilio voice", _ONE | {"notifier_voice": {"from_number": NUMBER}}, channel="voice", speaks=spoken, always=({},)),
     Provider("aliyun", _ONE, routes="+86=aliyun;*=twilio", speaks=_ALIYUN),
     Provider("tencent", _ONE, routes="+86=tencent;*=twilio", speaks=_TENCENT),
     Provider("aliyun, tencent", _ONE, routes="+86=aliyun,tencent;*=twilio", speaks=_ALIYUN),

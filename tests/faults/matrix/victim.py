@@ -36,8 +36,9 @@ from libs.settings import CommonSettings
 from services.notifier.gateways.aliyun import AliyunGateway
 from services.notifier.gateways.tencent import TencentGateway
 from services.notifier.gateways.twilio import TwilioGateway
+from services.notifier.gateways.twilio_voice import TwilioVoiceGateway
 
-GATEWAYS: tuple[type, ...] = (TwilioGateway, AliyunGateway, TencentGateway)
+GATEWAYS: tuple[type, ...] = (TwilioGateway, TwilioVoiceGateway, AliyunGateway, TencentGateway)
 CALLS = ("send", "find", "fetch")
 ROUNDS_MAX = 200
 JOBS = "notifier-"
