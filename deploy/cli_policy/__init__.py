@@ -98,6 +98,7 @@ def simulate(  # noqa: PLR0917 - each is an option with a name
     for line in found["timeline"]:
         local = datetime.fromisoformat(line["at"]).astimezone(ZoneInfo(STANDARD_ZONE))
         who = f"{line['tier'] or '':<9}  {line['post']}  {line['answer'] or line['step'] or ''}"
+        who += "  voice" if line["channel"] == "voice" else ""
         print(f"{local:%m-%d %H:%M:%S}  +{line['minute']:>8g} min  {line['action']:<9}  {who}")
 
 
