@@ -7,7 +7,15 @@ import uvloop
 from benchmarks.ground import ground
 from benchmarks.table import render
 
-PARTS = {"intake": ("B1", "B2"), "deadlines": ("B6",), "pipeline": ("B7", "B8"), "kafka": ("B5",), "register": ("B9",)}
+PARTS = {
+    "intake": ("B1", "B2"),
+    "deadlines": ("B6",),
+    "pipeline": ("B7", "B8"),
+    "kafka": ("B5",),
+    "register": ("B9",),
+    "storm": ("B12",),
+    "notifier": ("B13",),
+}
 
 
 async def main(wanted: set[str]) -> None:

@@ -5,6 +5,7 @@ The same services, built by the same builders, run as separate processes with `t
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -155,8 +156,16 @@ def sandbox_settings(secrets: Secrets, api_base_url: str) -> dict[str, Any]:
 
 
 def embedded_settings(secrets: Secrets, sandbox_url: str) -> dict[str, dict[str, Any]]:
-    """What the embedded mode with its sandbox decides: SMS stay here, and so may the webhooks of whoever tries them out."""
-    return {"notifier": sandbox_settings(secrets, sandbox_url), "webhooks": {"allow_http": True, "private_networks": "127.0.0.0/8,::1/128"}}
+    """What the embedded mode with its sandbox decides: SMS stay here, and so may the webhooks of whoever tries them out.
+
+    The sandbox has no provider's rules: there are no bounds, unless some are set.
+    """
+    boundless = {"per_number_per_day": 0, "identical_per_day": 0, "bundle_after": 0}
+    return {
+        "notifier": sandbox_settings(secrets, sandbox_url),
+        "notifier_storm": {name: value for name, value in boundless.items() if f"TOCSIN_STORM_{name.upper()}" not in os.environ},
+        "webhooks": {"allow_http": True, "private_networks": "127.0.0.0/8,::1/128"},
+    }
 
 
 @asynccontextmanager

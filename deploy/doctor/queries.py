@@ -64,9 +64,11 @@ FROM router.cases AS one WHERE one.status = 'open'
 
 NOTIFICATIONS = """
 WITH under_way AS (
-    SELECT notification.notification_id, notification.state, notification.next_at, notification.requested_at, attempt.check_at
+    SELECT notification.notification_id, coalesce(carrier.state, notification.state) AS state, notification.requested_at, attempt.check_at,
+           coalesce(carrier.next_at, notification.next_at) AS next_at, notification.reason IS NOT DISTINCT FROM 'quiet_hours' AS asleep
     FROM notifier.notifications AS notification
-    LEFT JOIN notifier.attempts AS attempt ON attempt.attempt_id = notification.current_attempt
+    LEFT JOIN notifier.notifications AS carrier ON carrier.notification_id = notification.carrier
+    LEFT JOIN notifier.attempts AS attempt ON attempt.attempt_id = coalesce(carrier.current_attempt, notification.current_attempt)
     WHERE notification.state IN ('queued', 'sending', 'submitted')
 ),
 asked AS (
@@ -80,8 +82,9 @@ failed AS (
       AND notification.purpose IN ('assign', 'escalate')
 )
 SELECT (SELECT count(*) FROM under_way) AS under_way,
-       (SELECT count(*) FROM under_way WHERE requested_at < $2 OR CASE state WHEN 'queued' THEN coalesce(next_at, requested_at) < $1
-                                                                           ELSE coalesce(check_at, requested_at) < $1 END) AS stuck,
+       (SELECT count(*) FROM under_way
+            WHERE (requested_at < $2 AND NOT asleep) OR coalesce(CASE state WHEN 'queued' THEN next_at ELSE check_at END, requested_at) < $1
+       ) AS stuck,
        (SELECT count(*) FROM asked WHERE received_at < $3
             AND NOT EXISTS (SELECT 1 FROM notifier.notifications AS known WHERE known.notification_id = asked.notification_id)) AS lost,
        (SELECT count(*) FROM failed) AS failed,

@@ -85,12 +85,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """A person who holds posts. `language` is that of the messages to them: "zh_CN" or "en"."""
+    """A person who holds posts. `language` is that of the messages to them: "zh_CN" or "en".
+
+    `quiet`: from when to when, each day, what can wait does not wake them: ("22:00", "07:00").
+    """
 
     officer_id: UUID
     name: str
     language: str
     active: bool
+    quiet: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,10 @@ class Directory:
     async def officer(self, tx: Tx, officer_id: UUID) -> Officer | None:
         """The person of that id."""
         row = await tx.fetchrow(sql.OFFICER, officer_id, timeout=LOOKUP_TIMEOUT_S)
-        return Officer(row["officer_id"], row["name"], row["language"], row["active"]) if row else None
+        if row is None:
+            return None
+        quiet = (row["quiet_from"], row["quiet_to"]) if row["quiet_from"] and row["quiet_to"] else None
+        return Officer(row["officer_id"], row["name"], row["language"], row["active"], quiet)
 
     async def posts_of(self, tx: Tx, officer_id: UUID) -> list[Post]:
         """The posts that an officer holds now."""
@@ -147,8 +150,16 @@ class Directory:
 
     async def officers_by_phone(self, tx: Tx, phone: str) -> list[UUID]:
         """The active officers whose number `phone` is; several people may share one."""
-        rows = await tx.fetch(sql.OFFICERS_BY_PHONE, self._blind.candidates(normalise_phone(phone)), timeout=LOOKUP_TIMEOUT_S)
-        return [row["officer_id"] for row in rows]
+        return list(dict.fromkeys(officer_id for officer_id, _ in await self.contacts_by_phone(tx, phone)))
+
+    async def contacts_by_phone(self, tx: Tx, phone: str) -> list[tuple[UUID, UUID]]:
+        """Officer and contact, of each active officer whose number `phone` is, also when they have sent STOP from it."""
+        rows = await tx.fetch(sql.CONTACTS_BY_PHONE, self._blind.candidates(normalise_phone(phone)), timeout=LOOKUP_TIMEOUT_S)
+        return [(row["officer_id"], row["contact_id"]) for row in rows]
+
+    def fingerprint(self, phone: str) -> bytes:
+        """A keyed fingerprint of a number, for those who have to count what goes there and must not keep the number."""
+        return self._blind.of(phone)
 
     async def _load_route(self, tx: Tx, version: int, code: str) -> Route | None:
         """One question for what is not known of the place and what it lies in; one more where no dispatch desk is on the way."""

@@ -21,7 +21,7 @@ DIVISIONS = """
 SELECT code, name, level, parent_code, zone FROM directory.divisions WHERE code = ANY($1::text[]) ORDER BY length(code) DESC, code
 """
 
-OFFICER = "SELECT officer_id, name, language, active FROM directory.officers WHERE officer_id = $1"
+OFFICER = "SELECT officer_id, name, language, active, quiet_from, quiet_to FROM directory.officers WHERE officer_id = $1"
 
 CONTACTS = """
 SELECT c.contact_id, c.channel, c.phone_sealed, c.priority
@@ -30,12 +30,13 @@ WHERE c.officer_id = $1 AND c.enabled AND o.active
 ORDER BY c.priority, c.contact_id
 """
 
-OFFICERS_BY_PHONE = """
-SELECT DISTINCT c.officer_id
+CONTACTS_BY_PHONE = """
+SELECT c.officer_id, c.contact_id
 FROM directory.contacts c JOIN directory.officers o USING (officer_id)
-WHERE c.phone_index = ANY($1::bytea[]) AND c.enabled AND o.active
-ORDER BY c.officer_id
+WHERE c.phone_index = ANY($1::bytea[]) AND (c.enabled OR c.stopped_at IS NOT NULL) AND o.active
+ORDER BY c.officer_id, c.contact_id
 """
+"""Those from which STOP has come, too: whoever wants no more messages may still answer one, and may want them again."""
 
 POSTS_OF = """
 SELECT h.post_id

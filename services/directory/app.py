@@ -10,6 +10,8 @@ from services.directory import jobs
 from services.directory.api import Api
 from services.directory.api.duty import DutyApi
 from services.directory.api.reachability import ReachabilityApi
+from services.directory.api.verification import VerificationApi
+from services.directory.consumers import subscription
 from services.directory.handlers.accounts import Passwords
 from services.directory.settings import DirectorySettings, calendar_of
 from services.directory.web import Pages
@@ -17,7 +19,7 @@ from services.directory.web.duty import DutyPages
 
 
 async def build(context: Context) -> Service:
-    """The directory: its API and pages, its roster, its broom."""
+    """The directory: its API and pages, what it hears of officers' numbers, its roster, its broom."""
     settings = load(DirectorySettings, **context.given.get("directory", {}))
     calendar = calendar_of(settings, context.settings.var_dir)
     database = await context.database("directory")
@@ -32,6 +34,7 @@ async def build(context: Context) -> Service:
             Api(database, directory, blind=blind, sealer=sealer, clock=context.clock, calendar=calendar).router(),
             DutyApi(database, context.clock, calendar).router(),
             ReachabilityApi(database).router(),
+            VerificationApi(database, context.clock, context.keyring).router(),
             DutyPages(database=database, directory=directory, clock=context.clock, calendar=calendar).router(),
             Pages(
                 database=database,
@@ -41,8 +44,10 @@ async def build(context: Context) -> Service:
                 passwords=passwords,
                 clock=context.clock,
                 calendar=calendar,
+                keyring=context.keyring,
             ).router(),
         ),
+        subscriptions=(subscription(context.clock),),
         jobs=jobs.jobs(database, context.clock, calendar),
         resources=(passwords,),
     )

@@ -94,7 +94,10 @@ class PostRow(DirectoryTable, table=True):
 
 
 class OfficerRow(DirectoryTable, table=True):
-    """A person who may hold posts. `division_code` is where they work: whose administrators see them."""
+    """A person who may hold posts. `division_code` is where they work: whose administrators see them.
+
+    `quiet_from` and `quiet_to`: times of the day ("22:00") between which messages of grades III and IV wait.
+    """
 
     __tablename__ = "officers"
     __table_args__ = (Index("officers_division", "division_code", postgresql_ops={"division_code": "text_pattern_ops"}),)
@@ -105,10 +108,15 @@ class OfficerRow(DirectoryTable, table=True):
     active: bool = Field(sa_column=Column(Boolean, nullable=False))
     division_code: str = _text()
     created_at: datetime = _time()
+    quiet_from: str | None = _maybe_text()
+    quiet_to: str | None = _maybe_text()
 
 
 class ContactRow(DirectoryTable, table=True):
-    """A way to reach an officer. The number is sealed; its blind index finds the officer who replied."""
+    """A way to reach an officer. The number is sealed; its blind index finds the officer who replied.
+
+    `stopped_at`: when the officer sent STOP from it; it is not enabled since, until somebody or the officer switches it on again.
+    """
 
     __tablename__ = "contacts"
     __table_args__ = (
@@ -125,6 +133,23 @@ class ContactRow(DirectoryTable, table=True):
     priority: int = Field(sa_column=Column(Integer, nullable=False))
     enabled: bool = Field(sa_column=Column(Boolean, nullable=False))
     verified_at: datetime | None = _maybe_time()
+    stopped_at: datetime | None = _maybe_time()
+
+
+class VerificationRow(DirectoryTable, table=True):
+    """A code that was sent to a contact; it follows from `verification_id` and the master keys, and is kept nowhere."""
+
+    __tablename__ = "verifications"
+    __table_args__ = (Index("verifications_latest", "contact_id", "requested_at"),)
+
+    verification_id: UUID = Field(primary_key=True)
+    contact_id: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("directory.contacts.contact_id", name="verifications_contact"), nullable=False)
+    )
+    requested_at: datetime = _time()
+    expires_at: datetime = _time()
+    used_at: datetime | None = _maybe_time()
+    tries: int = Field(sa_column=Column(Integer, nullable=False))
 
 
 _CURRENT = "state = 'current'"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,16 +23,19 @@ from services.notifier.gateways.domestic import Bounds
 from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
 from services.notifier.gateways.twilio_voice import Hooks, make_voice_gateway
 from services.notifier.gateways.webhooks import Receivers
+from services.notifier.handlers.codes import CodeSender
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
-from services.notifier.jobs import FIGURES_EVERY_S, Checker, Sender, count
+from services.notifier.handlers.shaping import Shaping
+from services.notifier.jobs import BUNDLES_EVERY_S, FIGURES_EVERY_S, Checker, Sender, count, settle_bundles
 from services.notifier.jobs.webhooks import FORGET_EVERY, Teller, forget
-from services.notifier.rules import texts
+from services.notifier.rules import budgets, texts
+from services.notifier.rules.bundles import Bundling
 from services.notifier.rules.states import Limits
 from services.notifier.rules.webhooks import Allowed
-from services.notifier.settings import FallbackSettings, LinkSettings, NotifierSettings, VoiceSettings, WebhookSettings
+from services.notifier.settings import FallbackSettings, LinkSettings, NotifierSettings, StormSettings, VoiceSettings, WebhookSettings
 from services.notifier.web import links as link_pages
 from services.notifier.web import webhooks as webhook_pages
 
@@ -45,6 +49,7 @@ async def build(context: Context) -> Service:
     fallback = load(FallbackSettings, **context.given.get("notifier_fallback", {}))
     voice = load(VoiceSettings, **context.given.get("notifier_voice", {}))
     link = load(LinkSettings, **context.given.get("notifier_links", {}))
+    storm = load(StormSettings, **context.given.get("notifier_storm", {}))
     registry = load_registry(link_base_url=link.base_url)
     china = configured.load_domestic(context.given, registry, bounds_of(settings))
     twilio = _twilio(settings, fallback, public_base_url)
@@ -68,9 +73,14 @@ async def build(context: Context) -> Service:
         routes=routes,
         registered=china.registered,
         links=links,
+        shaping=Shaping(
+            {one.name: budgets.Bounds(*storm.bounds(one.name)) for one in gateways},
+            Bundling(storm.grades, storm.bundle_after, timedelta(seconds=storm.bundle_wait_s)),
+        ),
         woken=lambda: sender.work_arrived(),  # noqa: PLW0108 - the sender is made below, since it needs these means
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
+    code_sender = CodeSender(database, context.clock, means, context.keyring)
     checker = Checker(database, context.clock, means)
     sealer = Sealer(context.keyring)
     hooks = load(WebhookSettings, **context.given.get("webhooks", {}))
@@ -105,13 +115,18 @@ async def build(context: Context) -> Service:
             web.router(database, context.clock, means),
             link_pages.router(database, context.clock, links, means.people, public_base_url),
         ),
-        subscriptions=(subscription(context.clock, sender.work_arrived), webhook_subscription(context.clock, teller.work_arrived)),
+        subscriptions=(
+            subscription(context.clock, sender.work_arrived, code_sender.arrived),
+            webhook_subscription(context.clock, teller.work_arrived),
+        ),
         jobs=(
             Job("notifier-send", sender.run_once, wake=sender.wake),
             Job("notifier-check", checker.run_once),
+            Job("notifier-codes", code_sender.run_once, wake=code_sender.wake),
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
             Job("webhooks-tell", teller.run_once, wake=teller.wake),
             at_intervals("webhooks-forget", FORGET_EVERY.total_seconds(), context.clock, partial(forget, database, context.clock)),
+            at_intervals("notifier-bundles", BUNDLES_EVERY_S, context.clock, partial(settle_bundles, database, context.clock)),
         ),
         resources=(_open(gateways, recorded, receivers),),
     )

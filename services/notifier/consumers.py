@@ -6,19 +6,34 @@ from typing import Any
 from libs.clock import Clock
 from libs.db import Tx, after_commit
 from libs.events import Event, Subscription
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, NotificationRequested, ReportProgressed
+from libs.events.catalogue import (
+    CaseAcknowledged,
+    CaseClosed,
+    CaseDeclined,
+    ContactChallenged,
+    NotificationRequested,
+    ReportProgressed,
+)
 from services.notifier.handlers import webhooks
 from services.notifier.handlers.requests import take
+from services.notifier.store import codes
+from services.notifier.store.codes import Code
 
 
-def subscription(clock: Clock, woken: Callable[[], None]) -> Subscription:
-    """Requests to tell somebody, and what ends the waiting for an answer; `woken` after a commit that left something to send."""
+def subscription(clock: Clock, woken: Callable[[], None], code_arrived: Callable[[], None]) -> Subscription:
+    """Requests to tell somebody, what ends the waiting for an answer, and codes; the callables are told of something to send."""
 
     async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
-        if await take(tx, events, clock.now()):
+        now = clock.now()
+        if await take(tx, events, now):
             after_commit(tx, woken)
+        for event in events:
+            if isinstance(asked := event.data, ContactChallenged):
+                await codes.add(tx, Code(asked.verification_id, asked.officer_id, asked.contact_id, asked.expires_at, 0), now)
+                after_commit(tx, code_arrived)
 
-    return Subscription("notifier", (NotificationRequested, CaseAcknowledged, CaseDeclined, CaseClosed), handle)
+    heard = (NotificationRequested, CaseAcknowledged, CaseDeclined, CaseClosed, ContactChallenged)
+    return Subscription("notifier", heard, handle)
 
 
 def webhook_subscription(clock: Clock, woken: Callable[[], None]) -> Subscription:

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from libs.terms import Grade
 
 E164 = r"\+[1-9][0-9]{1,14}"
 
@@ -232,6 +234,64 @@ def _require(given: str, value: str, needed: str, secret: SecretStr) -> None:
 
 def _pairs(*pairs: tuple[str, SecretStr]) -> list[tuple[str, str]]:
     return [(key_id, secret.get_secret_value()) for key_id, secret in pairs if key_id]
+
+
+class GatewayBounds(BaseModel):
+    """What one gateway allows, where it is not what all do. What is left out is as for all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    per_number_per_day: int | None = Field(default=None, ge=0)
+    identical_per_day: int | None = Field(default=None, ge=0)
+    per_second: float | None = Field(default=None, ge=0)
+
+
+_GATEWAYS = TypeAdapter(dict[str, GatewayBounds])
+
+
+class StormSettings(BaseSettings):
+    """What a number and a gateway bear, and what is bundled: `TOCSIN_STORM_*`. 0 is no bound. None of it holds back urgent messages."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_STORM_", extra="ignore")
+
+    per_number_per_day: int = Field(default=50, ge=0, description="messages to one number over one gateway in 24 hours (provider's rule)")
+    identical_per_day: int = Field(default=3, ge=0, description="messages of the same words to one +86 number over one gateway in 24 hours")
+    per_second: float = Field(default=0.0, ge=0, description="messages a second that one process hands to one gateway")
+    gateways: str = Field(default="", description='other bounds for one gateway, as JSON: {"twilio": {"per_number_per_day": 20}}')
+    bundle_grades: str = Field(default="III,IV", description="grades of which several tasks become one message, comma-separated")
+    bundle_after: int = Field(default=3, ge=0, le=50, description="so many messages in 10 minutes before tasks are bundled; 0: never")
+    bundle_wait_s: float = Field(default=120.0, ge=0, le=900, description="at most one bundle in this time, and nothing is kept longer")
+
+    @field_validator("bundle_grades")
+    @classmethod
+    def _grades_that_may_wait(cls, text: str) -> str:
+        if wrong := set(_parts(text)) - {"II", "III", "IV"}:
+            raise ValueError(f"{min(wrong)} is no grade that may wait: II, III, IV")
+        return text
+
+    @field_validator("gateways")
+    @classmethod
+    def _known_bounds(cls, text: str) -> str:
+        try:
+            _GATEWAYS.validate_json(text or "{}")
+        except ValidationError as error:
+            wrong = error.errors(include_input=False)[0]
+            raise ValueError(": ".join(map(str, (*wrong["loc"], wrong["msg"])))) from None
+        return text
+
+    def bounds(self, gateway: str) -> tuple[int, int, float]:
+        """What a gateway of that name allows: messages a day to a number, of the same words, and a second."""
+        own = _GATEWAYS.validate_json(self.gateways or "{}").get(gateway, GatewayBounds())
+        return (
+            self.per_number_per_day if own.per_number_per_day is None else own.per_number_per_day,
+            self.identical_per_day if own.identical_per_day is None else own.identical_per_day,
+            self.per_second if own.per_second is None else own.per_second,
+        )
+
+    @property
+    def grades(self) -> frozenset[Grade]:
+        """The grades that are bundled."""
+        return frozenset(Grade(one) for one in _parts(self.bundle_grades))
 
 
 class WebhookSettings(BaseSettings):

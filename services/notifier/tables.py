@@ -17,8 +17,9 @@ def _time(*, nullable: bool = False) -> "Column[datetime]":
 
 
 class NotificationRow(NotifierTable, table=True):
-    """An intent to tell an officer: queued, sending, submitted, delivered or failed. `priority`: the smaller, the sooner.
+    """An intent to tell an officer: queued, sending, submitted, delivered or failed. `turn_at`: the smaller, the sooner.
 
+    `carrier`: the notification whose attempts tell of this one too; `tasks`: of how many tasks this one's tell, when it carries others.
     `resend_of`: the failed one that it repeats because `resent_by` (an account's or API client's id) said so.
     """
 
@@ -26,7 +27,9 @@ class NotificationRow(NotifierTable, table=True):
     __table_args__ = (
         Index("notifications_case", "case_id", "requested_at"),
         Index("notifications_requested", "requested_at", postgresql_using="brin"),
-        Index("notifications_due", "priority", "next_at", postgresql_where=text("state = 'queued'")),
+        Index("notifications_turn", "turn_at", "next_at", postgresql_where=text("state = 'queued'")),
+        Index("notifications_officer", "officer_id", postgresql_where=text("state = 'queued'")),
+        Index("notifications_carrier", "carrier", postgresql_where=text("carrier IS NOT NULL")),
         Index("notifications_resent", "resend_of", unique=True, postgresql_where=text("resend_of IS NOT NULL")),
     )
 
@@ -57,6 +60,9 @@ class NotificationRow(NotifierTable, table=True):
     reason: str | None = Field(default=None, sa_column=Column(Text))
     refused: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     channel: str = Field(sa_column=Column(String(8), nullable=False, server_default="sms"))
+    turn_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default="-infinity"))
+    carrier: UUID | None = None
+    tasks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     updated_at: datetime = Field(sa_column=_time())
     resend_of: UUID | None = None
     resent_by: str | None = Field(default=None, sa_column=Column(Text))
@@ -65,6 +71,8 @@ class NotificationRow(NotifierTable, table=True):
 class AttemptRow(NotifierTable, table=True):
     """One try through one gateway, committed before the call. `check_at`: when somebody has to ask what became of it.
 
+    `number`: a keyed fingerprint of the number, to count what went there.
+
     No foreign key: attempts are only made from a locked notification, and none is ever deleted.
     """
 
@@ -72,6 +80,7 @@ class AttemptRow(NotifierTable, table=True):
     __table_args__ = (
         Index("attempts_notification", "notification_id", "started_at"),
         Index("attempts_check", "check_at", postgresql_where=text("check_at IS NOT NULL")),
+        Index("attempts_number", "number", "started_at", postgresql_where=text("number IS NOT NULL")),
         Index("attempts_provider", "gateway", "provider_id", unique=True, postgresql_where=text("provider_id IS NOT NULL")),
     )
 
@@ -91,6 +100,40 @@ class AttemptRow(NotifierTable, table=True):
     submitted_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     ended_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     check_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    number: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class SpentRow(NotifierTable, table=True):
+    """A contact that had all the messages of a day over a gateway. `held`: how many went another way since `since`."""
+
+    __tablename__ = "spent"
+    __table_args__ = (Index("spent_seen", "seen_at"),)
+
+    contact_id: UUID = Field(primary_key=True)
+    gateway: str = Field(sa_column=Column(String(16), primary_key=True))
+    officer_id: UUID
+    post_id: UUID
+    division_code: str = Field(sa_column=Column(String(24), nullable=False))
+    budget: int = Field(sa_column=Column(Integer, nullable=False))
+    held: int = Field(sa_column=Column(Integer, nullable=False))
+    since: datetime = Field(sa_column=_time())
+    seen_at: datetime = Field(sa_column=_time())
+
+
+class CodeRow(NotifierTable, table=True):
+    """A code that is to prove whose a number is: queued, sent or failed. `next_at`: when it is sent, or sent again."""
+
+    __tablename__ = "codes"
+    __table_args__ = (Index("codes_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),)
+
+    verification_id: UUID = Field(primary_key=True)
+    officer_id: UUID
+    contact_id: UUID
+    expires_at: datetime = Field(sa_column=_time())
+    state: str = Field(sa_column=Column(String(12), nullable=False))
+    gateway: str | None = Field(default=None, sa_column=Column(String(16)))
+    tries: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    next_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 
 
 class CallRow(NotifierTable, table=True):

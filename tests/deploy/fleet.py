@@ -28,7 +28,7 @@ from tests.deploy.compose import Container
 from tests.deploy.nginx import Nginx
 from tests.deploy.tools import attempt
 from tests.support.folders import quick_folder
-from tests.support.process import Process, free_port, until
+from tests.support.process import NO_BOUNDS, Process, free_port, until
 
 ROOMS = ("directory", "intake", "router", "notifier", "audit")
 START_S = 120
@@ -200,7 +200,7 @@ async def fleet(unpacked: Unpacked, plan: Plan, places: Mapping[str, str], ports
         folder = stack.enter_context(quick_folder("tocsin-fleet-"))
         door = await stack.enter_async_context(nginx.running(upstreams, site=plan.site, command=plan.nginx_command))
         phones = free_port()
-        made = Fleet(folder, unpacked, plan, {**places, **CHEAP_PASSWORDS}, door, f"http://127.0.0.1:{phones}")
+        made = Fleet(folder, unpacked, plan, {**places, **CHEAP_PASSWORDS, **NO_BOUNDS}, door, f"http://127.0.0.1:{phones}")
         made.places["TOCSIN_TWILIO_API_BASE_URL"] = made.sandbox_url
         trusting = {**os.environ, "SSL_CERT_FILE": str(door.certificate)}
         sandbox = Process(("-m", "tests.support.process", str(phones), f"{made.url}/v1/twilio/inbound"), trusting, folder / "sandbox.log")

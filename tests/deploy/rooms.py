@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute, Route
 
-from deploy.embedded import SERVICES, builder, sandbox_settings
+from deploy.embedded import SERVICES, builder, embedded_settings
 from libs.clock import FakeClock
 from libs.crypto import KeyRing
 from libs.events import Bus
@@ -37,7 +37,7 @@ async def alone(room: str, database_url: str, var_dir: Path, bus: Bus | None = N
         keyring=KeyRing.parse(MASTER_KEYS),
         database_url=database_url,
         bus=bus or PostgresBus(database_url),
-        given={"notifier": sandbox_settings(SECRETS, "http://sandbox.test")},
+        given=embedded_settings(SECRETS, "http://sandbox.test"),
     )
     async with assemble(context, [builder(room)]) as assembly:
         yield assembly

@@ -174,7 +174,7 @@ def test_router_and_notifier_scale_by_lag_and_intake_by_its_processor():
     scalers = {name: one["spec"] for name, one in chart.of_kind(LEAST, "HorizontalPodAutoscaler").items()}
     assert set(scalers) == {"tocsin-intake", "tocsin-router", "tocsin-notifier"}
     assert scalers["tocsin-intake"]["metrics"][0]["resource"]["name"] == "cpu"
-    groups = {"tocsin-router": ROUTER_HEARS, "tocsin-notifier": notifier_hears(FakeClock(MONDAY_NOON), lambda: None).group}
+    groups = {"tocsin-router": ROUTER_HEARS, "tocsin-notifier": notifier_hears(FakeClock(MONDAY_NOON), lambda: None, lambda: None).group}
     for name, group in groups.items():
         (metric,) = scalers[name]["metrics"]
         assert metric["external"]["metric"] == {"name": "tocsin_bus_lag", "selector": {"matchLabels": {"group": group}}}

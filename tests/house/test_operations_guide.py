@@ -22,6 +22,7 @@ from services.notifier.settings import (
     LinkSettings,
     NotifierSettings,
     SmsSettings,
+    StormSettings,
     TencentSettings,
     VoiceSettings,
     WebhookSettings,
@@ -31,8 +32,8 @@ from tests.support import guide
 
 LANGUAGES = ("", "zh-CN")
 SETTINGS: tuple[type[BaseSettings], ...] = (
-    CommonSettings, KafkaSettings, IntakeSettings, RouterSettings, NotifierSettings, FallbackSettings, AuditSettings, DirectorySettings,
-    TraceSettings, SmsSettings, AliyunSettings, TencentSettings, WebhookSettings, VoiceSettings, LinkSettings,
+    CommonSettings, KafkaSettings, IntakeSettings, RouterSettings, NotifierSettings, FallbackSettings, StormSettings, AuditSettings,
+    DirectorySettings, TraceSettings, SmsSettings, AliyunSettings, TencentSettings, WebhookSettings, VoiceSettings, LinkSettings,
 )  # fmt: skip
 REQUIRED = {"": "required", "zh-CN": "必填"}
 _ROW = re.compile(r"^\| `(TOCSIN_\w+)` \| (.+) \| (.+) \|$", re.MULTILINE)

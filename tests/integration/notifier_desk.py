@@ -245,9 +245,10 @@ async def make_desk(
     links: str = "",
     china: bool = False,
     webhooks: dict[str, Any] | None = None,
+    storm: dict[str, Any] | None = None,
     **given: Any,
 ) -> AsyncIterator[Desk]:
-    """A desk on a fresh database; `given` are settings of the notifier, `webhooks` those of its webhooks.
+    """A desk on a fresh database; `given` are settings of the notifier, `storm` its bounds, `webhooks` those of its webhooks.
 
     `fallback`: with a second account, whose sandbox is at /second.
     `china`: SMS to +86 go through the fakes of Aliyun and Tencent Cloud (`tests.support.china`).
@@ -279,6 +280,7 @@ async def make_desk(
             "webhooks": webhooks or {},
             "notifier_voice": {"from_number": NUMBER} if voice else {},
             "notifier_links": {"base_url": links} if links else {},
+            "notifier_storm": storm or {},
             **providers,
         },
     )

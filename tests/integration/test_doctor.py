@@ -265,7 +265,8 @@ async def test_what_is_printed(busy: "World"):
     assert "1 of 2 open cases rest on nobody" in english
     document = json.loads(cli._document(findings, lags))
     assert document["ok"] is False
-    assert set(document["lag"]["log"]) == {"audit", "intake.progress", "notifier", "router"}
+    groups = {"audit", "directory", "intake.followers", "intake.progress", "notifier", "notifier.webhooks", "router"}
+    assert set(document["lag"]["log"]) == groups
     assert not any(lag for shards in document["lag"]["log"].values() for lag in shards.values())
     assert "log    router" in english
     assert document["promises"] == json.loads(json.dumps([asdict(finding) for finding in findings]))

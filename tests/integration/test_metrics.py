@@ -105,7 +105,10 @@ async def test_lag_and_parked_events_are_counted(world: World) -> None:
     assert seen("tocsin_bus_parked", group="audit", state="dead") == 1
     await world.settle()
     rested = await look(world)  # only these groups: other tests of this process have had others
-    assert [rested.total("tocsin_bus_lag", group=consumer.subscription.group) for consumer in world.assembly.consumers] == [0, 0, 0, 0]
+    groups = [consumer.subscription.group for consumer in world.assembly.consumers]
+    lags = {group: rested.total("tocsin_bus_lag", group=group) for group in groups}
+    assert len(lags) > 4
+    assert set(lags.values()) == {0}
 
 
 async def test_work_at_intervals_is_not_done_more_often(world: World) -> None:

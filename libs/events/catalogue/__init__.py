@@ -1,8 +1,11 @@
 """Every event of Tocsin, one file per emitting service. Ids, codes, times and division codes only (promise 7)."""
 
-from libs.events.catalogue.directory import DirectoryChanged
+from libs.events.catalogue.directory import ContactChallenged, DirectoryChanged
 from libs.events.catalogue.intake import ReportProgressed, ReportReceived, ReportViewed
 from libs.events.catalogue.notifier import (
+    BudgetSpent,
+    ContactResumed,
+    ContactStopped,
     NotificationDelivered,
     NotificationFailed,
     NotificationResent,
@@ -47,6 +50,7 @@ from libs.events.catalogue.router_policies import CasePolicyChanged, PolicyAdded
 
 __all__ = [
     "AcknowledgementStale",
+    "BudgetSpent",
     "CaseAcknowledged",
     "CaseAssigned",
     "CaseClosed",
@@ -64,6 +68,9 @@ __all__ = [
     "CaseTransferRequested",
     "CaseTransferReturned",
     "CaseTransferred",
+    "ContactChallenged",
+    "ContactResumed",
+    "ContactStopped",
     "DeadlineMissed",
     "DeadlineReminded",
     "DirectoryChanged",

@@ -1,4 +1,4 @@
-"""Events of the notifier, all keyed by case_id."""
+"""Events of the notifier, keyed by case_id where they are about a case."""
 
 from datetime import datetime
 from typing import Literal
@@ -49,6 +49,32 @@ class NotificationFailed(NotificationEvent):
 
     reason: str
     channel: Literal["sms", "voice"] = "sms"
+
+
+@event("notifier", "budget.spent")
+class BudgetSpent(NotificationEvent):
+    """The officer's number has had the messages of a day over a gateway: this notification is the first that takes another way."""
+
+    gateway: str
+    budget: int
+
+
+class ContactEvent(EventData):
+    """What became of a contact of an officer's; keyed by the officer."""
+
+    officer_id: UUID
+    contact_id: UUID
+    gateway: str
+
+
+@event("notifier", "contact.stopped")
+class ContactStopped(ContactEvent):
+    """An officer wants no more messages to this number (STOP): nothing that is sent there arrives, so nothing more is sent there."""
+
+
+@event("notifier", "contact.resumed")
+class ContactResumed(ContactEvent):
+    """The officer wants messages to this number again (START)."""
 
 
 @event("notifier", "officer.replied")

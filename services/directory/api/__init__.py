@@ -88,6 +88,7 @@ class ContactOut(BaseModel):
     priority: int
     enabled: bool
     verified_at: datetime | None
+    stopped_at: datetime | None = Field(description="The officer sent STOP from this number; it is used again once it is switched on.")
 
 
 class OfficerOut(BaseModel):
@@ -100,6 +101,8 @@ class OfficerOut(BaseModel):
     division_code: str
     contacts: tuple[ContactOut, ...]
     posts: tuple[UUID, ...]
+    quiet_from: str | None
+    quiet_to: str | None
 
 
 class OfficerIn(Body):
@@ -112,6 +115,13 @@ class OfficerChange(Body):
     name: str | None = Field(default=None, max_length=200)
     language: Literal["zh_CN", "en"] | None = None
     active: bool | None = None
+
+
+class QuietHours(Body):
+    """Times of the day; both empty for none."""
+
+    quiet_from: str = Field(max_length=5, examples=["22:00"])
+    quiet_to: str = Field(max_length=5, examples=["07:00"])
 
 
 class ContactIn(Body):
@@ -169,6 +179,7 @@ class Api:
         router.post("/officers", status_code=201, responses=wrong)(self.add_officer)
         router.get("/officers/{officer_id}", responses=wrong)(self.get_officer)
         router.patch("/officers/{officer_id}", status_code=204, responses=wrong)(self.change_officer)
+        router.put("/officers/{officer_id}/quiet-hours", status_code=204, responses=wrong)(self.set_quiet)
         router.post("/officers/{officer_id}/contacts", status_code=201, responses=wrong)(self.add_contact)
         router.patch("/officers/{officer_id}/contacts/{contact_id}", status_code=204, responses=wrong)(self.change_contact)
         return router
@@ -301,6 +312,12 @@ class Api:
             await people.change_officer(
                 tx, officer_id, name=body.name, language=body.language, active=body.active, now=self._clock.now(), actor=actor_of(who)
             )
+
+    async def set_quiet(self, who: Reader, officer_id: UUID, body: QuietHours) -> None:
+        """When messages of grades III and IV wait, so that they wake nobody; grades I and II never do."""
+        async with self._database.transaction() as tx:
+            await require_officer(tx, who, officer_id)
+            await people.set_quiet(tx, officer_id, body.quiet_from, body.quiet_to, now=self._clock.now(), actor=actor_of(who))
 
     async def add_contact(self, who: Reader, officer_id: UUID, body: ContactIn) -> Made:
         """A further way to reach an officer."""

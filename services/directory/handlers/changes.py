@@ -25,6 +25,8 @@ class Actor:
 
 
 ROSTER = Actor("roster")
+OFFICER = Actor("officer")
+"""An officer, by phone."""
 
 
 async def changed(

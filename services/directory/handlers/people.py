@@ -17,9 +17,9 @@ from libs.events import new_id
 from libs.i18n import gettext as _
 from libs.service import Tick
 from libs.workdays import WorkCalendar
-from services.directory.handlers.changes import ROSTER, Actor, changed, check_unchanged
+from services.directory.handlers.changes import OFFICER, ROSTER, Actor, changed, check_unchanged
 from services.directory.handlers.order import refresh
-from services.directory.rules import check_title, post_id
+from services.directory.rules import check_quiet, check_title, post_id
 from services.directory.store import duty as duty_store
 from services.directory.store import people as store
 from services.directory.store.changes import hold_version
@@ -102,6 +102,19 @@ async def change_officer(
     await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id)
 
 
+async def set_quiet(
+    tx: Tx, officer_id: UUID, quiet_from: str, quiet_to: str, *, seen: int | None = None, now: datetime, actor: Actor
+) -> None:
+    """From when to when, each day, messages of grades III and IV wait ("22:00", "07:00"); both empty: they never do."""
+    await hold_version(tx)
+    row = await _officer(tx, officer_id)
+    await check_unchanged(tx, officer_id, seen)
+    quiet = check_quiet(quiet_from, quiet_to)
+    if await store.set_quiet(tx, officer_id, *quiet):
+        details = {"from": quiet[0], "to": quiet[1]}
+        await changed(tx, actor, "officer.quiet_hours", now, division_code=row["division_code"], subject_id=officer_id, details=details)
+
+
 async def add_contact(
     tx: Tx,
     blind: BlindIndex,
@@ -141,6 +154,19 @@ async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, *, enabled:
         raise NotFound("contact_not_found", _("The officer has no such contact."))
     what = "contact.enabled" if enabled else "contact.disabled"
     await changed(tx, actor, what, now, division_code=row["division_code"], subject_id=officer_id, details={"contact_id": str(contact_id)})
+
+
+async def stop_contact(tx: Tx, officer_id: UUID, contact_id: UUID, *, stopped: bool, now: datetime) -> None:
+    """No longer uses a number from which the officer sent STOP, or uses it again after START; told twice, it changes nothing.
+
+    Who holds a post and has no other number is not reachable from then on: cases climb at once, and the pre-flight names the post.
+    """
+    await hold_version(tx)
+    row = await store.officer(tx, officer_id)
+    if row is None or not await store.stop_contact(tx, officer_id, contact_id, now if stopped else None):
+        return
+    what, details = "contact.stopped" if stopped else "contact.resumed", {"contact_id": str(contact_id)}
+    await changed(tx, OFFICER, what, now, division_code=row["division_code"], subject_id=officer_id, details=details)
 
 
 async def set_holder(

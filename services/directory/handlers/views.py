@@ -32,6 +32,7 @@ class ContactView:
     priority: int
     enabled: bool
     verified_at: datetime | None
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class OfficerView:
     division_code: str
     contacts: tuple[ContactView, ...]
     posts: tuple[UUID, ...]
+    quiet_from: str | None = None
+    quiet_to: str | None = None
 
     @property
     def reachable(self) -> bool:
@@ -125,7 +128,7 @@ async def officers_shown(tx: Tx, sealer: Sealer, rows: Sequence[Any]) -> list[Of
     contacts: dict[UUID, list[ContactView]] = {officer_id: [] for officer_id in ids}
     for row in await people.contacts_of(tx, ids):
         phone = masked_phone(sealer.open(row["phone_sealed"], contact_aad(row["contact_id"])).decode())
-        view = ContactView(row["contact_id"], row["channel"], phone, row["priority"], row["enabled"], row["verified_at"])
+        view = ContactView(row["contact_id"], row["channel"], phone, row["priority"], row["enabled"], row["verified_at"], row["stopped_at"])
         contacts[row["officer_id"]].append(view)
     posts: dict[UUID, list[UUID]] = {officer_id: [] for officer_id in ids}
     for row in await people.holdings_of(tx, ids):
@@ -140,6 +143,8 @@ async def officers_shown(tx: Tx, sealer: Sealer, rows: Sequence[Any]) -> list[Of
             row["division_code"],
             tuple(contacts[row["officer_id"]]),
             tuple(posts[row["officer_id"]]),
+            row["quiet_from"],
+            row["quiet_to"],
         )
         for row in rows
     ]

@@ -167,6 +167,7 @@ FAILURES_FORGOTTEN_AFTER = timedelta(days=1)
 SESSION_LENGTH = timedelta(hours=12)
 """One long shift."""
 KEYS_LIVE_MAX = 2
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 256
@@ -196,6 +197,19 @@ def check_password(password: str) -> str:
         detail = _("A password has %(min)s to %(max)s characters.", min=PASSWORD_LENGTH_MIN, max=PASSWORD_LENGTH_MAX)
         raise Invalid("bad_password", detail, field="password")
     return password
+
+
+def check_quiet(quiet_from: str, quiet_to: str) -> tuple[str, str] | tuple[None, None]:
+    """Quiet hours as two times of the day, or none at all; raises Invalid for half of them, or for what is no time."""
+    begins, ends = quiet_from.strip(), quiet_to.strip()
+    if not begins and not ends:
+        return None, None
+    for name, text in (("quiet_from", begins), ("quiet_to", ends)):
+        if not _TIME_OF_DAY.fullmatch(text):
+            raise Invalid("bad_time", _("Give both times as hours and minutes, for example 22:00; or neither."), field=name)
+    if begins == ends:
+        raise Invalid("bad_period", _("The end must differ from the beginning: nobody can be asleep all day."), field="quiet_to")
+    return begins, ends
 
 
 def check_title(name: str, field: str = "name") -> str:

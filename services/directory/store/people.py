@@ -13,6 +13,7 @@ from libs.directory.roles import PostRole
 from libs.directory.sql import PREFIX_END, REACHABLE
 
 TIMEOUT_S = 10.0
+_OFFICER = "officer_id, name, language, active, division_code, quiet_from, quiet_to"
 
 
 async def add_post(tx: Tx, *, post_id: UUID, division_code: str, role: PostRole, titles: tuple[str, str], position: int) -> bool:
@@ -101,7 +102,7 @@ async def add_officer(tx: Tx, *, officer_id: UUID, name: str, language: str, div
 async def officer(tx: Tx, officer_id: UUID) -> "asyncpg.Record | None":
     """An officer's row, kept from changing until the transaction ends; None when there is none."""
     return await tx.fetchrow(
-        "SELECT officer_id, name, language, active, division_code FROM directory.officers WHERE officer_id = $1 FOR UPDATE",
+        f"SELECT {_OFFICER} FROM directory.officers WHERE officer_id = $1 FOR UPDATE",
         officer_id,
         timeout=TIMEOUT_S,
     )
@@ -115,11 +116,24 @@ async def change_officer(tx: Tx, officer_id: UUID, name: str, language: str, act
     )  # fmt: skip
 
 
+async def set_quiet(tx: Tx, officer_id: UUID, quiet_from: str | None, quiet_to: str | None) -> bool:
+    """False when these are the officer's quiet hours already."""
+    done = await tx.execute(
+        """
+        UPDATE directory.officers SET quiet_from = $2, quiet_to = $3
+        WHERE officer_id = $1 AND (quiet_from, quiet_to) IS DISTINCT FROM ($2, $3)
+        """,
+        officer_id, quiet_from, quiet_to,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return done.endswith(" 1")
+
+
 async def officers(tx: Tx, prefix: str, after: UUID | None, limit: int) -> list[Any]:
     """Officers who work at or under a division, by id, behind `after`."""
     return await tx.fetch(
-        """
-        SELECT officer_id, name, language, active, division_code FROM directory.officers
+        f"""
+        SELECT {_OFFICER} FROM directory.officers
         WHERE division_code ~>=~ $1 AND division_code ~<~ $2 AND ($3::uuid IS NULL OR officer_id > $3)
         ORDER BY officer_id LIMIT $4
         """,
@@ -131,8 +145,8 @@ async def officers(tx: Tx, prefix: str, after: UUID | None, limit: int) -> list[
 async def officers_at(tx: Tx, codes: Sequence[str], limit: int) -> list[Any]:
     """Officers who work at one of the divisions, the lowest division first."""
     return await tx.fetch(
-        """
-        SELECT officer_id, name, language, active, division_code FROM directory.officers
+        f"""
+        SELECT {_OFFICER} FROM directory.officers
         WHERE division_code = ANY($1::text[])
         ORDER BY length(division_code) DESC, active DESC, created_at, officer_id LIMIT $2
         """,
@@ -159,7 +173,7 @@ async def reached_at(tx: Tx, codes: Sequence[str]) -> dict[str, bool]:
 
 async def officers_by_id(tx: Tx, officer_ids: Sequence[UUID]) -> list[Any]:
     return await tx.fetch(
-        "SELECT officer_id, name, language, active, division_code FROM directory.officers WHERE officer_id = ANY($1::uuid[])",
+        f"SELECT {_OFFICER} FROM directory.officers WHERE officer_id = ANY($1::uuid[])",
         list(officer_ids),
         timeout=TIMEOUT_S,
     )
@@ -169,7 +183,7 @@ async def contacts_of(tx: Tx, officer_ids: Sequence[UUID]) -> list[Any]:
     """All contacts of several officers, disabled ones too."""
     return await tx.fetch(
         """
-        SELECT contact_id, officer_id, channel, phone_sealed, priority, enabled, verified_at FROM directory.contacts
+        SELECT contact_id, officer_id, channel, phone_sealed, priority, enabled, verified_at, stopped_at FROM directory.contacts
         WHERE officer_id = ANY($1::uuid[]) ORDER BY officer_id, priority, contact_id
         """,
         list(officer_ids),
@@ -215,7 +229,7 @@ async def add_contact(
         """
         INSERT INTO directory.contacts (contact_id, officer_id, channel, phone_sealed, phone_index, priority, enabled, verified_at)
         VALUES ($1, $2, $3, $4, $5, $6, true, $7)
-        ON CONFLICT (officer_id, channel, phone_index) DO UPDATE SET enabled = true
+        ON CONFLICT (officer_id, channel, phone_index) DO UPDATE SET enabled = true, stopped_at = NULL
         RETURNING contact_id
         """,
         contact_id, officer_id, channel, sealed, index, priority, verified_at,
@@ -227,8 +241,22 @@ async def add_contact(
 async def enable_contact(tx: Tx, officer_id: UUID, contact_id: UUID, enabled: bool) -> bool:
     """False when the officer has no such contact."""
     done = await tx.execute(
-        "UPDATE directory.contacts SET enabled = $3 WHERE officer_id = $1 AND contact_id = $2",
+        "UPDATE directory.contacts SET enabled = $3, stopped_at = NULL WHERE officer_id = $1 AND contact_id = $2",
         officer_id, contact_id, enabled,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return done.endswith(" 1")
+
+
+async def stop_contact(tx: Tx, officer_id: UUID, contact_id: UUID, stopped_at: datetime | None) -> bool:
+    """STOP since then, or (None) no more; False when that changes nothing, or the contact is not one for SMS."""
+    done = await tx.execute(
+        """
+        UPDATE directory.contacts SET enabled = $3::timestamptz IS NULL, stopped_at = $3::timestamptz
+        WHERE officer_id = $1 AND contact_id = $2 AND channel = 'sms'
+          AND CASE WHEN $3::timestamptz IS NULL THEN stopped_at IS NOT NULL ELSE enabled END
+        """,
+        officer_id, contact_id, stopped_at,
         timeout=TIMEOUT_S,
     )  # fmt: skip
     return done.endswith(" 1")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from libs.clock import Clock
-from libs.crypto import BlindIndex, Sealer
+from libs.crypto import BlindIndex, KeyRing, Sealer
 from libs.db import Database, Tx
 from libs.directory.model import LEVELS, Division, Rank
 from libs.directory.permissions import Role, StaffPrincipal, may, require
@@ -21,7 +21,7 @@ from libs.web import identity, templates
 from libs.web.visit import wants_html
 from libs.workdays import WorkCalendar
 from services.directory import rules
-from services.directory.handlers import accounts, people
+from services.directory.handlers import accounts, people, verifying
 from services.directory.handlers import register as handlers
 from services.directory.handlers.views import actor_of, place, require_officer, require_post
 from services.directory.store import register
@@ -48,6 +48,7 @@ class Pages:
         passwords: accounts.Passwords,
         clock: Clock,
         calendar: WorkCalendar,
+        keyring: KeyRing,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -56,6 +57,7 @@ class Pages:
         self._passwords = passwords
         self._clock = clock
         self._calendar = calendar
+        self._keyring = keyring
 
     def router(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
@@ -67,8 +69,11 @@ class Pages:
         router.post("/directory/divisions/name")(self.rename_division)
         router.post("/directory/officers")(self.add_officer)
         router.post("/directory/officers/{officer_id}")(self.change_officer)
+        router.post("/directory/officers/{officer_id}/quiet")(self.set_quiet)
         router.post("/directory/officers/{officer_id}/contacts")(self.add_contact)
         router.post("/directory/officers/{officer_id}/contacts/{contact_id}")(self.change_contact)
+        router.post("/directory/officers/{officer_id}/contacts/{contact_id}/code")(self.send_code)
+        router.post("/directory/officers/{officer_id}/contacts/{contact_id}/verify")(self.verify_contact)
         router.post("/directory/posts")(self.add_post)
         router.post("/directory/posts/{post_id}/holder")(self.set_holder)
         router.post("/directory/posts/{post_id}/holder/end")(self.end_holding)
@@ -194,6 +199,23 @@ class Pages:
 
         return await self._change(request, who, code, work)
 
+    async def set_quiet(
+        self,
+        request: Request,
+        *,
+        who: Staff,
+        officer_id: UUID,
+        code: CodeField,
+        quiet_from: Annotated[str, Form(max_length=5)] = "",
+        quiet_to: Annotated[str, Form(max_length=5)] = "",
+        seen: Seen = None,
+    ) -> Response:
+        async def work(tx: Tx) -> None:
+            await require_officer(tx, who, officer_id)
+            await people.set_quiet(tx, officer_id, quiet_from, quiet_to, seen=seen, now=self._clock.now(), actor=actor_of(who))
+
+        return await self._change(request, who, code, work)
+
     async def add_contact(
         self,
         request: Request,
@@ -234,6 +256,34 @@ class Pages:
             await people.enable_contact(tx, officer_id, contact_id, enabled=enabled, now=self._clock.now(), actor=actor_of(who))
 
         return await self._change(request, who, code, work)
+
+    async def send_code(self, request: Request, *, who: Staff, officer_id: UUID, contact_id: UUID, code: CodeField) -> Response:
+        """Sends the code that proves whose the number is."""
+
+        async def work(tx: Tx) -> None:
+            await require_officer(tx, who, officer_id)
+            await verifying.challenge(tx, officer_id, contact_id, now=self._clock.now(), actor=actor_of(who))
+
+        return await self._change(request, who, code, work)
+
+    async def verify_contact(
+        self,
+        request: Request,
+        *,
+        who: Staff,
+        officer_id: UUID,
+        contact_id: UUID,
+        code: CodeField,
+        pin: Annotated[str, Form(max_length=20)] = "",
+    ) -> Response:
+        """Takes the code that the officer has read; a wrong one counts."""
+        async with self._database.transaction() as tx:
+            await require_officer(tx, who, officer_id)
+            wrong = await verifying.confirm(tx, self._keyring, officer_id, contact_id, pin, now=self._clock.now(), actor=actor_of(who))
+        if wrong is None:
+            return RedirectResponse(f"/directory?code={code}", status_code=303)
+        errors = wrong.errors or (FieldError("", wrong.code, wrong.detail),)
+        return await self._page(request, who, code, status_code=wrong.status, errors=errors)
 
     async def add_post(self, request: Request, who: Staff, code: CodeField, role: Annotated[str, Form(max_length=40)] = "") -> Response:
         async def work(tx: Tx) -> None:
@@ -291,7 +341,7 @@ class Pages:
             async with self._database.transaction() as tx:
                 await work(tx)
         except TocsinError as error:
-            if error.status not in {404, 409, 422}:
+            if error.status not in {404, 409, 422, 429}:
                 raise
             errors = error.errors or (FieldError("", error.code, error.detail),)
             return await self._page(request, who, code, status_code=error.status, errors=errors)

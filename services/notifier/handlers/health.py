@@ -92,6 +92,10 @@ class Gates:
             return wanted
         return min(wanted, 1) if Health.HALF_OPEN in healths else 0
 
+    def usable(self, now: datetime) -> list[str]:
+        """The gateways through which something may go at `now`."""
+        return [name for name, breaker in self.breakers.items() if breaker.health(now) is not Health.OPEN]
+
     def free_at(self, now: datetime) -> datetime:
         """When the next message may be taken up; `now` if that is at once."""
         return min(breaker.free_at(now) for breaker in self.breakers.values())

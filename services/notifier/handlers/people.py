@@ -8,6 +8,7 @@ from libs.db import Tx
 from libs.directory.model import Contact
 from libs.directory.read import Directory
 from libs.log import get_logger
+from services.notifier.rules.quiet import QuietHours
 from services.notifier.rules.texts import Language
 
 REMEMBERED_MAX = 50_000
@@ -22,6 +23,7 @@ class Recipient:
 
     language: Language
     contacts: tuple[Contact, ...]
+    quiet: QuietHours | None = None
 
 
 class People:
@@ -57,9 +59,13 @@ class People:
             known = zones[division_code] = division.zone if division else ZONE
         return known
 
-    async def by_phone(self, tx: Tx, phone: str) -> list[UUID]:
-        """The active officers with that number."""
-        return await self._directory.officers_by_phone(tx, phone)
+    def fingerprint(self, phone: str) -> bytes:
+        """What stands for a number where messages to it are counted."""
+        return self._directory.fingerprint(phone)
+
+    async def by_phone(self, tx: Tx, phone: str) -> list[tuple[UUID, UUID]]:
+        """Officer and contact, of each active officer with that number."""
+        return await self._directory.contacts_by_phone(tx, phone)
 
     async def _load(self, tx: Tx, officer_id: UUID) -> Recipient:
         officer = await self._directory.officer(tx, officer_id)
@@ -70,4 +76,4 @@ class People:
             # One number that cannot be opened must not stop the others' alarms: this officer counts as unreachable.
             log.exception("notifier.contact_sealed", officer_id=str(officer_id))
             contacts = ()
-        return Recipient(language, contacts)
+        return Recipient(language, contacts, QuietHours.of(*officer.quiet) if officer is not None and officer.quiet else None)

@@ -8,7 +8,7 @@ from uuid import UUID
 from libs.db import Tx
 from libs.errors import Invalid
 from libs.events import new_event, publish
-from libs.events.catalogue import OfficerReplied
+from libs.events.catalogue import ContactResumed, ContactStopped, OfficerReplied
 from libs.i18n import gettext as _
 from libs.i18n import use_locale
 from libs.log import get_logger
@@ -40,12 +40,17 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     reply = understand(inbound.text)
     if not await replies.add_reply(tx, inbound.provider_id, inbound.gateway, reply.meaning, now):
         return await replies.answer_to(tx, inbound.provider_id)
-    officers = await _officers(tx, people, inbound.phone)
+    contacts = await _contacts(tx, people, inbound.phone)
+    officers = list(dict.fromkeys(officer_id for officer_id, _contact_id in contacts))
     if not officers:
         log.warning("notifier.reply_from_stranger", provider_id=inbound.provider_id, meaning=reply.meaning)
         return ""
     if reply.meaning in {"stop", "start"}:
-        # A duty officer who wants no more SMS cannot be alarmed: somebody has to talk to them (findings.md).
+        # A duty officer who wants no more SMS cannot be alarmed: somebody has to talk to them (findings.md). The directory, which
+        # hears it, stops using the number, so that cases go to whom they reach at once.
+        said = ContactStopped if reply.meaning == "stop" else ContactResumed
+        told = [said(officer_id=officer_id, contact_id=contact_id, gateway=inbound.gateway) for officer_id, contact_id in contacts]
+        await publish(tx, [new_event(data, key=data.officer_id, time=now) for data in told])
         log.error("notifier.officer_opted", meaning=reply.meaning, officer_ids=[str(officer_id) for officer_id in officers], pages=True)
         await replies.answer_reply(tx, inbound.provider_id, "", officers[0], None)
         return ""
@@ -62,7 +67,7 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     return answer
 
 
-async def _officers(tx: Tx, people: People, phone: str) -> list[UUID]:
+async def _contacts(tx: Tx, people: People, phone: str) -> list[tuple[UUID, UUID]]:
     try:
         await people.fresh(tx)
         return await people.by_phone(tx, phone)

@@ -10,22 +10,27 @@ from zoneinfo import ZoneInfoNotFoundError
 from libs import trace
 from libs.db import Tx, after_commit
 from libs.directory.model import Contact
-from libs.events import Event, EventData, new_id, publish
-from libs.events.catalogue import NotificationDelivered, NotificationFailed, NotificationSubmitted
+from libs.events import Event, EventData, new_event, new_id, publish
 from libs.log import get_logger
-from libs.terms import Purpose
 from services.notifier import store
 from services.notifier.gateways import STOPS, Gateway, Outgoing, Sought
 from services.notifier.gateways.twilio import STOPPED
+from services.notifier.handlers import telling
+from services.notifier.handlers.bundling import follow as follow_carriers
+from services.notifier.handlers.bundling import gather
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
-from services.notifier.handlers.people import People
+from services.notifier.handlers.people import People, Recipient
+from services.notifier.handlers.shaping import PUT_OFF_MIN, Round, Shaping, begin_round
 from services.notifier.rules.calls import VOICE, can_answer, in_order, numbers_to_call, wait_for_line
 from services.notifier.rules.links import PLACE
+from services.notifier.rules.quiet import waits_until
 from services.notifier.rules.routes import Routes
 from services.notifier.rules.speech import call_text
 from services.notifier.rules.states import (
     CRITICAL,
+    HELD,
+    QUIET,
     RANG_OUT,
     Accepted,
     Attempt,
@@ -40,7 +45,8 @@ from services.notifier.rules.states import (
     follow,
     put_off,
 )
-from services.notifier.rules.texts import Language, Registered, Registry, TemplateError, Wording
+from services.notifier.rules.texts import About, Registered, Registry, TemplateError, Text, Wording
+from services.notifier.rules.turns import is_urgent
 from services.notifier.rules.ways import Wait, Way, choose, others
 from services.notifier.store import Beginning, Subject, calls, replies
 
@@ -66,23 +72,27 @@ class Means:
     links: Links
     woken: Callable[[], None] = lambda: None
     """Called after a commit that queued something to send at once."""
+
     routes: Routes | None = None
     """Which gateways take the SMS to which numbers, and in which order; None: all that serve them, in the order of `gateways`."""
+    shaping: Shaping = field(default_factory=Shaping.boundless)
     registered: Mapping[str, Registered] = field(default_factory=dict)
     """What is registered with each gateway that takes registered texts only."""
-
-    def carriers(self, contact: Contact, purpose: Purpose) -> list[str]:
-        """The gateways that serve a contact and have a text for that purpose, the preferred one first."""
-        routed = self.routes.serving(contact.phone) if self.routes is not None and contact.channel == "sms" else self.gateways
-        serving = [name for name in routed if self.gateways[name].capabilities.carries(contact.channel, contact.phone)]
-        return [name for name in serving if name not in self.registered or purpose in self._said[name]]
 
     def limits_of(self, channel: str) -> Limits:
         """How long an attempt on a channel is waited for: a call is over within minutes, or we have not been told."""
         return replace(self.limits, confirm_s=CALL_CONFIRM_S, confirm_give_up_s=CALL_GIVE_UP_S) if channel == VOICE else self.limits
 
+    def carriers(self, contact: Contact, about: About) -> list[str]:
+        """The gateways that serve a contact and have a text for that, the preferred one first."""
+        if about == "bundle" and contact.channel == VOICE:
+            return []  # nobody is called to hear a number
+        routed = self.routes.serving(contact.phone) if self.routes is not None and contact.channel == "sms" else self.gateways
+        serving = [name for name in routed if self.gateways[name].capabilities.carries(contact.channel, contact.phone)]
+        return [name for name in serving if name not in self.registered or about in self._said[name]]
+
     @functools.cached_property
-    def _said(self) -> dict[str, frozenset[Purpose]]:
+    def _said(self) -> dict[str, frozenset[About]]:
         return {name: self.registry.said(registered) for name, registered in self.registered.items()}
 
 
@@ -97,64 +107,89 @@ class Ready:
     """Nothing was tried for this notification before."""
 
 
-async def claim(tx: Tx, means: Means, now: datetime, limit: int) -> tuple[int, list[Ready]]:
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What was taken up, and the calls to make once the transaction has committed.
+
+    `more`: there may be more that can go at once. `hungry`: there may be more that cannot, for want of a place or a token.
+    """
+
+    worked: int
+    ready: list[Ready]
+    more: bool
+    hungry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notification whose turn it is, and whom it is for."""
+
+    subject: Subject
+    notification: Notification
+    recipient: Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """There is a way, but no token before `until`."""
+
+    until: datetime
+
+
+async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0) -> Claimed:
     """Takes due notifications and writes their attempts; fails those whose officer has no contact left.
 
-    Those for which no gateway can be tried now are put off. While that is every gateway, only those are taken that have waited for
-    one as long as one is waited for. Answers how many were taken, and the calls to make once this transaction has committed.
+    `free` calls may be made, the last `reserve` of them for urgent messages. Those for which no gateway can be tried now are put off.
+    While that is every gateway, only those are taken that have waited for one as long as one is waited for.
     """
-    room = means.gates.room(now, limit)
-    long_ago = now - timedelta(seconds=means.limits.retry_give_up_s)
-    taken = await store.claim_due(tx, now, room or limit, since_before=None if room else long_ago)
+    room = means.gates.room(now, free)
+    if room:
+        asked, urgent_only = means.shaping.room(now, means.gates.usable(now), room, min(room, free - reserve))
+        taken = await store.claim_due(tx, now, asked, urgent_only=urgent_only) if asked else []
+    else:
+        asked, urgent_only = free, False
+        taken = await store.claim_due(tx, now, free, since_before=now - timedelta(seconds=means.limits.retry_give_up_s))
+    full = len(taken) == asked
     if not taken:
-        return 0, []
+        return Claimed(0, [], more=False, hungry=full or urgent_only)
     await means.people.fresh(tx)
+    recipients = {officer_id: await means.people.recipient(tx, officer_id) for officer_id in {one.officer_id for one, _ in taken}}
+    round_ = await begin_round(tx, means.shaping, means.people, recipients.values(), now)
+    asleep = await _asleep(tx, means, taken, recipients, now)
+    awake = [one for one in taken if one[0].notification_id not in asleep]
+    gathered = await gather(tx, round_, awake, recipients, lambda contact: bool(means.carriers(contact, "bundle")))
     ready: list[Ready] = []
     beginnings: list[Beginning] = []
-    moved: dict[UUID, Notification] = {}
+    moved = gathered.held | {key: after for key, after in asleep.items() if key not in gathered.bundled}
     events: list[Event[EventData]] = []
-    for subject, notification in taken:
-        recipient = await means.people.recipient(tx, subject.officer_id)
-        critical = subject.priority == CRITICAL
-        carriers = functools.partial(means.carriers, purpose=subject.purpose)
-        if subject.channel == VOICE and await _needs_no_call(tx, subject):
-            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason="not_needed")
-            events.append(_failed(subject, "not_needed", now))
-            continue
-        contacts = in_order(recipient.contacts, subject.channel, subject.grade, subject.purpose)
-        way = choose(contacts, carriers, notification, means.gates.breakers, now, critical=critical)
-        if isinstance(way, Wait):
-            moved[subject.notification_id] = put_off(notification, way.contact.contact_id, way.until, now, means.limits)
-            continue
-        if way is not None and way.contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
-            moved[subject.notification_id] = wait_for_line(notification, way.contact.contact_id, now)
-            continue
-        beginning = None
-        if way is not None:
-            language, again = recipient.language, notification.possible_duplicate
-            beginning = await _begin(tx, means, subject, way, now, language=language, possible_duplicate=again)
-        if way is None or beginning is None:
-            reason = (notification.reason or "no_contact") if way is None else "no_text"
-            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=reason)
-            events.append(_failed(subject, reason, now))
+    for subject, before in gathered.left:
+        notification = replace(before, reason=None) if before.reason in HELD else before
+        due = Due(subject, notification, recipients[subject.officer_id])
+        found = await _find(tx, means, round_, due)
+        if isinstance(found, Wait):
+            moved[subject.notification_id] = put_off(notification, found.contact.contact_id, found.until, now, means.limits)
+        elif isinstance(found, Paced):
+            moved[subject.notification_id] = replace(notification, next_at=found.until)
+        elif isinstance(found, str):
+            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=found)
+            events.append(telling.tell(subject, telling.failed(subject, found), now))
             with trace.within(subject.traceparent):
-                log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=reason, purpose=subject.purpose)
-            continue
-        if way.contact.channel == VOICE:
-            await calls.begin(tx, beginning.attempt.attempt_id, subject.officer_id, now)
-        means.gates.begun(way.gateway, now)
-        beginnings.append(beginning)
-        moved[subject.notification_id] = replace(
-            notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
-        )
-        text, valid_s = beginning.text, _valid_s(subject.deadline_at, now, means)
-        body = means.links.whole(text.body, beginning.attempt.attempt_id)
-        message = Outgoing(beginning.attempt.attempt_id, way.contact.phone, body, valid_s, text.template_id, text.variables, text.language)
-        ready.append(Ready(means.gateways[way.gateway], message, subject, first=notification.current_attempt is None))
+                log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=found, purpose=subject.purpose)
+        elif found[0].contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
+            moved[subject.notification_id] = wait_for_line(notification, found[0].contact.contact_id, now)
+        else:
+            beginning, call = await _take(tx, means, round_, due, *found)
+            beginnings.append(beginning)
+            ready.append(call)
+            moved[subject.notification_id] = replace(
+                notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
+            )
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
+    await follow_carriers(tx, [key for key, after in moved.items() if after.tasks], now)
+    await round_.tell(tx)
     await publish(tx, events)
-    return len(taken), ready
+    return Claimed(len(taken), ready, more=full, hungry=full or urgent_only)
 
 
 async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]], now: datetime) -> list[bool]:
@@ -169,34 +204,39 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
             continue
         subject = known[attempt_id][0]
         notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
-        serving = await _others(tx, means, subject, attempt, observation)
+        serving = await _others(tx, means, subject, notification, attempt, observation)
         more = others(attempt.gateway, serving, notification, means.gates.breakers, now)
         followed = follow(notification, attempt, observation, now, means.limits_of(attempt.channel), others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
         if followed.submitted:
-            events.append(_tell(subject, _submitted(subject, followed.attempt), now))
+            events.append(telling.tell(subject, telling.submitted(subject, *_of(followed.attempt)), now))
         if followed.delivered:
-            events.append(_tell(subject, _delivered(subject, followed.attempt), now))
-        _page_if_stopped(subject, known[attempt_id][2], followed.attempt)
+            events.append(telling.tell(subject, telling.delivered(subject, *_of(followed.attempt)), now))
+        if _is_stop(followed.attempt) and not _is_stop(attempt):
+            log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
+            events.append(new_event(telling.stopped(subject, attempt.contact_id, attempt.gateway), key=subject.officer_id, time=now))
     moved = {key: after for key, after in notifications.items() if after != before[key]}
     await calls.end(tx, [key for key, one in attempts.items() if one.channel == VOICE and one.state in RANG_OUT], now)
     await store.record_attempts(tx, [attempt for key, attempt in attempts.items() if attempt != known[key][2]])
     await store.move_notifications(tx, moved, now)
+    await follow_carriers(tx, [key for key, after in moved.items() if after.tasks], now)
     await publish(tx, events)
     if any(after.state is NotificationState.QUEUED for after in moved.values()):
         after_commit(tx, means.woken)
     return [attempt_id in known for attempt_id, _ in seen]
 
 
-async def _others(tx: Tx, means: Means, subject: Subject, attempt: Attempt, seen: Observation) -> list[str]:
+async def _others(  # noqa: PLR0917
+    tx: Tx, means: Means, subject: Subject, notification: Notification, attempt: Attempt, seen: Observation
+) -> list[str]:
     """The gateways that serve the same contact, where it matters: this one has failed."""
     if not isinstance(seen, Rejected) and not (isinstance(seen, Accepted) and seen.busy):
         return []
     await means.people.fresh(tx)
     recipient = await means.people.recipient(tx, subject.officer_id)
     contact = next((contact for contact in recipient.contacts if contact.contact_id == attempt.contact_id), None)
-    return means.carriers(contact, subject.purpose) if contact is not None else []
+    return means.carriers(contact, "bundle" if notification.tasks > 1 else subject.purpose) if contact is not None else []
 
 
 async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) -> str | None:
@@ -225,40 +265,116 @@ async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: 
     return answer if isinstance(answer, Missing) else Unanswered()
 
 
-async def _begin(
-    tx: Tx, means: Means, subject: Subject, way: Way, now: datetime, *, language: Language, possible_duplicate: bool
-) -> Beginning | None:
-    gateway, contact = means.gateways[way.gateway], way.contact
+async def _asleep(
+    tx: Tx, means: Means, taken: Sequence[tuple[Subject, Notification]], recipients: Mapping[UUID, Recipient], now: datetime
+) -> dict[UUID, Notification]:
+    """Those that wait for their officer's quiet hours to end, as they are then."""
+    held: dict[UUID, Notification] = {}
+    for subject, notification in taken:
+        quiet = recipients[subject.officer_id].quiet
+        if quiet is None or notification.current_attempt is not None:
+            continue
+        zone = await means.people.zone(tx, subject.division_code)
+        until = waits_until(quiet, subject.priority, subject.requested_at, subject.deadline_at, now, zone)
+        if until is not None:
+            held[subject.notification_id] = replace(notification, next_at=until, reason=QUIET)
+    return held
+
+
+async def _take(  # noqa: PLR0917
+    tx: Tx, means: Means, round_: Round, due: Due, way: Way, text: Text
+) -> tuple[Beginning, Ready]:
+    """Takes a way: the attempt to write, and the call to make for it."""
+    subject, notification, now = due.subject, due.notification, round_.now
+    number = round_.took(way.contact, way.gateway, text)
+    means.gates.begun(way.gateway, now)
+    attempt = _attempt(means, way, now)
+    if way.contact.channel == VOICE:
+        await calls.begin(tx, attempt.attempt_id, subject.officer_id, now)
+    if PLACE in text.body:
+        await means.links.begin(tx, attempt.attempt_id, subject, due.recipient.language, now)
+    valid_s = _valid_s(subject.deadline_at, now, means)
+    body = means.links.whole(text.body, attempt.attempt_id)
+    message = Outgoing(attempt.attempt_id, way.contact.phone, body, valid_s, text.template_id, text.variables, text.language)
+    first = notification.current_attempt is None
+    beginning = Beginning(subject.notification_id, attempt, text, notification.possible_duplicate, number)
+    return beginning, Ready(means.gateways[way.gateway], message, subject, first=first)
+
+
+async def _find(tx: Tx, means: Means, round_: Round, due: Due) -> tuple[Way, Text] | Wait | Paced | str:
+    """The next way and what is said on it; or for what it waits; or why there is none."""
+    round_.barred.clear()
+    if due.subject.channel == VOICE and await _needs_no_call(tx, due.subject):
+        return "not_needed"
+    urgent = is_urgent(due.subject.priority)
     try:
-        wording = Wording(
-            purpose=subject.purpose,
-            step=subject.step,
-            grade=subject.grade,
-            code=subject.code,
-            deadline_at=subject.deadline_at,
-            now=now,
-            zone=await means.people.zone(tx, subject.division_code),
-            language=language,
-            can_reply=gateway.capabilities.hears(contact.phone),
-            has_link=means.links.on and gateway.capabilities.links_to(contact.phone),
-        )
-        registered = means.registered.get(way.gateway)
-        text = call_text(wording) if contact.channel == VOICE else means.registry.render(wording, registered)
+        contacts = in_order(due.recipient.contacts, due.subject.channel, due.subject.grade, due.subject.purpose)
+        found = await _find_way(tx, means, round_, due, contacts)
+        if isinstance(found, tuple) and not means.shaping.may(found[0].gateway, round_.now, urgent=urgent):
+            other = await _find_way(tx, means, round_, due, (found[0].contact,), paced=True)
+            if not isinstance(other, tuple):
+                free_at = means.shaping.free_at(round_.now, urgent=urgent, gateways=(found[0].gateway,))
+                return Paced(free_at if urgent else max(free_at, round_.now + PUT_OFF_MIN))
+            found = other
     except (TemplateError, ZoneInfoNotFoundError):
-        log.exception("notifier.no_text", notification_id=str(subject.notification_id), purpose=subject.purpose)
-        return None
-    attempt = Attempt(
+        log.exception("notifier.no_text", notification_id=str(due.subject.notification_id), purpose=due.subject.purpose)
+        return "no_text"
+    return found or round_.reason() or due.notification.reason or "no_contact"
+
+
+async def _find_way(
+    tx: Tx, means: Means, round_: Round, due: Due, contacts: Sequence[Contact], *, paced: bool = False
+) -> tuple[Way, Text] | Wait | None:
+    urgent, critical = is_urgent(due.subject.priority), due.subject.priority == CRITICAL
+    about: About = "bundle" if due.notification.tasks > 1 else due.subject.purpose
+    allowed = round_.carriers(due.subject, lambda contact: means.carriers(contact, about), paced=paced)
+    repeated: set[tuple[UUID, str]] = set()
+    while True:  # each turn leaves out one more pair of contact and gateway
+        way = choose(
+            contacts,
+            lambda contact: [name for name in allowed(contact) if (contact.contact_id, name) not in repeated],
+            due.notification,
+            means.gates.breakers,
+            round_.now,
+            critical=critical,
+        )
+        if not isinstance(way, Way):
+            return way
+        texts = await _texts(tx, means, due, about, way, round_.now)
+        text = round_.pick(way.contact, way.gateway, texts, urgent=urgent)
+        if text is not None:
+            return way, text
+        repeated.add((way.contact.contact_id, way.gateway))
+
+
+async def _texts(tx: Tx, means: Means, due: Due, about: About, way: Way, now: datetime) -> Sequence[Text]:  # noqa: PLR0917
+    subject, gateway = due.subject, means.gateways[way.gateway]
+    wording = Wording(
+        purpose=about,
+        step=None if about == "bundle" else subject.step,
+        grade=subject.grade,
+        code=subject.code,
+        deadline_at=subject.deadline_at,
+        now=now,
+        zone=await means.people.zone(tx, subject.division_code),
+        language=due.recipient.language,
+        can_reply=gateway.capabilities.hears(way.contact.phone),
+        count=due.notification.tasks,
+        has_link=means.links.on and gateway.capabilities.links_to(way.contact.phone),
+    )
+    return [call_text(wording)] if way.contact.channel == VOICE else means.registry.variants(wording, means.registered.get(way.gateway))
+
+
+def _attempt(means: Means, way: Way, now: datetime) -> Attempt:
+    return Attempt(
         attempt_id=new_id(),
-        contact_id=contact.contact_id,
-        gateway=gateway.name,
-        channel=contact.channel,
+        contact_id=way.contact.contact_id,
+        gateway=way.gateway,
+        channel=way.contact.channel,
         state=AttemptState.SENDING,
         started_at=now,
         check_at=now + timedelta(seconds=means.limits.lease_s),
     )
-    if PLACE in text.body:
-        await means.links.begin(tx, attempt.attempt_id, subject, language, now)
-    return Beginning(subject.notification_id, attempt, text, possible_duplicate)
 
 
 def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
@@ -268,58 +384,14 @@ def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
     return max(VALID_S_MIN, min(int((deadline_at - now).total_seconds()), VALID_S_MAX))
 
 
-def _page_if_stopped(subject: Subject, before: Attempt, after: Attempt) -> None:
-    if _is_stop(after) and not _is_stop(before):
-        log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
+async def _needs_no_call(tx: Tx, subject: Subject) -> bool:
+    """Whether the officer has answered meanwhile, or somebody else: then nobody's phone rings for it."""
+    return can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id)
 
 
 def _is_stop(attempt: Attempt) -> bool:
     return attempt.error_code == STOPPED or attempt.provider_code in STOPS
 
 
-def _tell(subject: Subject, data: EventData, now: datetime) -> Event[EventData]:
-    return Event(
-        id=new_id(),
-        key=subject.case_id,
-        time=now,
-        data=data,
-        correlation_id=subject.correlation_id,
-        causation_id=subject.cause_id,
-        traceparent=subject.traceparent,
-    )
-
-
-def _failed(subject: Subject, reason: str, now: datetime) -> Event[EventData]:
-    return _tell(subject, NotificationFailed(**_common(subject), reason=reason, channel=subject.channel), now)
-
-
-async def _needs_no_call(tx: Tx, subject: Subject) -> bool:
-    """Whether the officer has answered meanwhile, or somebody else: then nobody's phone rings for it."""
-    return can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id)
-
-
-def _submitted(subject: Subject, attempt: Attempt) -> NotificationSubmitted:
-    return NotificationSubmitted(
-        **_common(subject),
-        attempt_id=attempt.attempt_id,
-        gateway=attempt.gateway,
-        channel=attempt.channel,
-        requested_at=subject.requested_at,
-    )
-
-
-def _delivered(subject: Subject, attempt: Attempt) -> NotificationDelivered:
-    return NotificationDelivered(**_common(subject), attempt_id=attempt.attempt_id, gateway=attempt.gateway, channel=attempt.channel)
-
-
-def _common(subject: Subject) -> dict[str, object]:
-    return {
-        "notification_id": subject.notification_id,
-        "case_id": subject.case_id,
-        "grade": subject.grade,
-        "division_code": subject.division_code,
-        "tier": subject.tier,
-        "post_id": subject.post_id,
-        "officer_id": subject.officer_id,
-        "purpose": subject.purpose,
-    }
+def _of(attempt: Attempt) -> tuple[UUID, str, str]:
+    return attempt.attempt_id, attempt.gateway, attempt.channel

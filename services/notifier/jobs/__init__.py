@@ -15,6 +15,7 @@ from libs.db import TRANSIENT, Database, Tx
 from libs.log import get_logger
 from libs.service import Tick
 from services.notifier import store
+from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
 from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
@@ -22,8 +23,12 @@ from services.notifier.store import Unheard, calls, figures
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
+LOOK_AGAIN_MIN_S = 0.01
+RESERVED_PART = 8
+"""An eighth of the calls that may be under way is kept for urgent messages: calls that hang with others do not keep them waiting."""
 RECORD_MAX = 256
 FIGURES_EVERY_S = 10.0
+BUNDLES_EVERY_S = 10.0
 COUNT_MAX = 10_000
 """Notifications and attempts that are counted at most."""
 
@@ -54,6 +59,14 @@ async def count(database: Database, clock: Clock) -> None:
         UNDER_WAY.labels(state).set(attempts)
 
 
+async def settle_bundles(database: Database, clock: Clock) -> None:
+    """Lets members of bundles follow that were left behind (handlers.bundling)."""
+    async with database.transaction() as tx:
+        left_behind = await follow(tx, None, clock.now())
+    if left_behind:
+        log.warning("notifier.members_left_behind", notifications=left_behind)
+
+
 class Sender:
     """Claims, calls and records without waiting for each other: a call that hangs keeps one place busy, never the others.
 
@@ -67,10 +80,12 @@ class Sender:
         self._clock = clock
         self._means = means
         self._at_once_max = at_once_max
+        self._reserve = at_once_max // RESERVED_PART
         self._finish_s = finish_s
         self._calls: set[asyncio.Task[None]] = set()
         self._seen: deque[Seen] = deque()
         self._more = True
+        self._hungry = False
 
     def work_arrived(self) -> None:
         """Something was queued: look at once."""
@@ -95,17 +110,18 @@ class Sender:
         async with self._database.connection() as connection:
             send_at, _ = await store.next_times(connection)
         now = self._clock.now()
-        return Tick(worked=worked, next_at=max(send_at, self._means.gates.free_at(now)) if send_at else None)
+        next_at = max(send_at, self._means.gates.free_at(now), self._means.shaping.next_at(now)) if send_at else None
+        return Tick(worked=worked, next_at=next_at)
 
     async def _launch(self, free: int) -> int:
         async with self._database.transaction() as tx:
-            taken, ready = await claim(tx, self._means, self._clock.now(), free)
-        self._more = taken == free
-        for one in ready:
+            claimed = await claim(tx, self._means, self._clock.now(), free, self._reserve)
+        self._more, self._hungry = claimed.more, claimed.hungry
+        for one in claimed.ready:
             task = asyncio.create_task(self._call(one), name="notifier-call")
             self._calls.add(task)
             task.add_done_callback(self._ended)
-        return taken
+        return claimed.worked
 
     async def _call(self, ready: Ready) -> None:
         name, subject = ready.gateway.name, ready.subject
@@ -146,6 +162,9 @@ class Sender:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._calls.discard(task)
+        free = self._at_once_max - len(self._calls)
+        # Not for each single place: what waits is taken up several at a time, and what is urgent has places of its own.
+        self._more = self._more or (self._hungry and free >= 2 * self._reserve)
         self.wake.set()
 
     async def _record(self) -> int:
@@ -157,10 +176,12 @@ class Sender:
         return len(batch)
 
     async def _wait(self) -> None:
-        """Until a call ends or work arrives; in real time, since it waits for the network, and looks again twice a second."""
+        """Until a call ends, work arrives or a token is there; in real time, since it waits for the network. Looks twice a second."""
         self.wake.clear()
+        now = self._clock.now()
+        token_s = (self._means.shaping.next_at(now) - now).total_seconds() if self._hungry else LOOK_AGAIN_S
         try:
-            async with asyncio.timeout(LOOK_AGAIN_S):
+            async with asyncio.timeout(min(max(token_s, LOOK_AGAIN_MIN_S), LOOK_AGAIN_S)):
                 await self.wake.wait()
         except TimeoutError:
             self._more = True

@@ -14,7 +14,14 @@ from services.notifier.rules.texts import WORST, Language, Registered, Registry,
 Provider = Literal["aliyun", "tencent"]
 
 PROVIDERS: tuple[Provider, ...] = ("aliyun", "tencent")
-_ALIYUN_NAMES = {"grade_roman": "grade", "opaque_code": "number", "deadline_hhmm": "time", "minutes_left": "left"}
+_ALIYUN_NAMES = {
+    "grade_roman": "grade",
+    "opaque_code": "number",
+    "deadline_hhmm": "time",
+    "minutes_left": "left",
+    "count": "count",
+    "pin": "code",
+}
 
 SHORTEST = "警钟"
 """A signature has two characters at least."""

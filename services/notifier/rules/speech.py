@@ -89,7 +89,7 @@ def spelled(code: str) -> str:
 
 def _matter(wording: Wording) -> str:
     code, grade = spelled(wording.code), _grade(wording.grade)
-    acks = can_answer(wording.purpose, wording.step)
+    acks = isinstance(wording.purpose, Purpose) and can_answer(wording.purpose, wording.step)
     match wording.purpose:
         case Purpose.ASSIGN:
             return _("This is Tocsin. A task of grade %(grade)s is waiting for you. Its code is %(code)s.", grade=grade, code=code)

@@ -163,7 +163,8 @@ class Attempt:
 class Notification:
     """A notification as far as decisions need it. `tries` counts refusals, `duplicates` second sendings, both of the present contact.
 
-    `refused`: the gateways that have refused it since the last pause, while others had not.
+    `refused`: the gateways that have refused it since the last pause, while others had not. `carrier`: the notification whose
+    attempts tell of this one too; `tasks`: of how many tasks this one's attempts tell, when it carries others (ADR 18).
     """
 
     state: NotificationState
@@ -176,6 +177,8 @@ class Notification:
     possible_duplicate: bool = False
     reason: str | None = None
     refused: tuple[str, ...] = ()
+    carrier: UUID | None = None
+    tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,9 @@ class Followed:
     delivered: bool = False
 
 
+QUIET, FOR_BUNDLE = "quiet_hours", "bundle"
+HELD = (QUIET, FOR_BUNDLE)
+"""Why a notification waits that nothing is wrong with: for its officer's quiet hours to end, or for the next bundle."""
 CRITICAL = 0
 """The priority of what goes before all else."""
 

@@ -16,6 +16,8 @@ from services.notifier.rules.links import PLACE, longest
 Language = Literal["zh_CN", "en"]
 Way = Literal["link", "reply", "workbench"]
 Kind = Literal["ack", "step"]
+About = Purpose | Literal["bundle", "verify"]
+"""What a text is for: a purpose, several tasks at once (rules.bundles), or a code that proves whose a number is."""
 
 LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
 UCS2_UNITS_MAX = 70
@@ -44,6 +46,8 @@ WORST: dict[Language, dict[str, str]] = {
         "deadline_hhmm": "12月30日23:59",
         "minutes_left": "119分钟",
         "link": longest(""),
+        "count": "999",
+        "pin": "888888",
     },
     "en": {
         "grade_roman": "III",
@@ -51,10 +55,14 @@ WORST: dict[Language, dict[str, str]] = {
         "deadline_hhmm": "tomorrow 23:59",
         "minutes_left": "999 days",
         "link": longest(""),
+        "count": "999",
+        "pin": "888888",
     },
 }
 """The longest value of each variable."""
 ALWAYS_KNOWN = frozenset({"grade_roman", "opaque_code", "link"})
+_KNOWN: dict[str, frozenset[str]] = {"bundle": frozenset({"count"}), "verify": frozenset({"pin"})}
+"""What the last body of such a template may use instead."""
 
 
 class TemplateError(ValueError):
@@ -65,7 +73,7 @@ class _Template(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    purpose: Purpose
+    purpose: About
     kind: Kind
     way: Way
     bodies: dict[Language, Annotated[list[str], Field(min_length=1)]]
@@ -96,7 +104,7 @@ class Sample:
     """A registered text as it would be at its longest, and how much of one SMS that takes."""
 
     template_id: str
-    purpose: Purpose
+    purpose: About
     language: Language
     body: str
     units: int
@@ -105,9 +113,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What an SMS is about. `zone` is the IANA zone of the division; a deadline that has passed at `now` is not said."""
+    """What an SMS is about. `zone` is the IANA zone of the division; a deadline that has passed at `now` is not said.
 
-    purpose: Purpose
+    `count`: of how many tasks a text for several speaks.
+    """
+
+    purpose: About
     step: Step | None
     grade: Grade
     code: str
@@ -116,6 +127,7 @@ class Wording:
     zone: str
     language: Language
     can_reply: bool
+    count: int = 0
     has_link: bool = False
 
 
@@ -158,7 +170,7 @@ class Registry:
     def __init__(
         self,
         version: int,
-        bodies: Mapping[tuple[Purpose, Kind, Way, Language], Sequence[_Body]],
+        bodies: Mapping[tuple[About, Kind, Way, Language], Sequence[_Body]],
         worst: Mapping[Language, Mapping[str, str]],
     ) -> None:
         self.version = version
@@ -166,29 +178,49 @@ class Registry:
         self._worst = worst
 
     def render(self, wording: Wording, registered: Registered | None = None) -> Text:
-        """The SMS for `wording`. Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text.
+        """The SMS for `wording`, the best of its `variants`; raises as that does."""
+        return self.variants(wording, registered)[0]
 
-        For a gateway that takes `registered` texts only it is one of those, in Chinese where there is none in the officer's language.
+    def verification(self, language: Language, pin: str, registered: Registered | None = None) -> Text | None:
+        """The SMS that brings a code; in Chinese, or not at all, where a gateway's registered texts have it so."""
+        for spoken in (language, "zh_CN") if registered is not None else (language,):
+            for body in self._bodies["verify", "ack", "workbench", spoken]:
+                if registered is None or body.template_id in registered.codes:
+                    whole = body.text if registered is None else registered.sign(body.plain)
+                    return Text(body.template_id, whole.format_map({"pin": pin}), (("pin", pin),), spoken)
+        return None
+
+    def variants(self, wording: Wording, registered: Registered | None = None) -> Sequence[Text]:
+        """Every SMS that says it, the best one first.
+
+        Raises `TemplateError` for a code that is no opaque code: nothing else may get into a text. For a gateway that takes
+        `registered` texts only they are of those, in Chinese after those in the officer's language.
         """
         if not CODE.fullmatch(wording.code):
             raise TemplateError("the code is not an opaque code")
+        found: dict[str, Text] = {}
         for spoken in (wording,) if registered is None else (wording, replace(wording, language="zh_CN")):
             fixed = {"grade_roman": _ROMAN[spoken.language][spoken.grade], "opaque_code": spoken.code, "link": PLACE}
-            values = fixed | _times(spoken)
-            for body in self._candidates(spoken):
-                if (registered is None or body.template_id in registered.codes) and values.keys() >= set(body.variables):
+            values = fixed | _times(spoken) | ({"count": str(spoken.count)} if spoken.purpose == "bundle" else {})
+            for bodies in self._candidates(spoken):
+                fit = [body for body in bodies if values.keys() >= set(body.variables)]
+                for body in fit if registered is None else [body for body in fit if body.template_id in registered.codes]:
                     whole = body.text if registered is None else registered.sign(body.plain)
                     variables = tuple((name, values[name]) for name in body.variables)
-                    return Text(body.template_id, whole.format_map(values), variables, spoken.language)
-        raise TemplateError(f"no template for {wording.purpose}")
+                    found.setdefault(body.template_id, Text(body.template_id, whole.format_map(values), variables, spoken.language))
+                if found:
+                    break
+        if not found:
+            raise TemplateError(f"no template for {wording.purpose}")
+        return list(found.values())
 
-    def said(self, registered: Registered) -> frozenset[Purpose]:
+    def said(self, registered: Registered) -> frozenset[About]:
         """What can always be said with the texts that are registered: without a deadline, and where nobody can reply."""
         return frozenset(
             purpose
             for (purpose, _kind, way, _language), bodies in self._bodies.items()
             for body in bodies
-            if way == "workbench" and body.template_id in registered.codes and set(body.variables) <= ALWAYS_KNOWN
+            if way == "workbench" and body.template_id in registered.codes and set(body.variables) <= _KNOWN.get(purpose, ALWAYS_KNOWN)
         )
 
     def bodies(self) -> Sequence[tuple[str, Language, str]]:
@@ -213,14 +245,14 @@ class Registry:
                 made.append(Sample(body.template_id, purpose, language, text, *_units(text)))
         return made
 
-    def _candidates(self, wording: Wording) -> Iterator[_Body]:
+    def _candidates(self, wording: Wording) -> Iterator[list[_Body]]:
+        """The bodies of the kind that fits, the best first; then those of the other kind, for where there are none."""
         kind: Kind = "ack" if wording.step in {None, Step.ACKNOWLEDGE, Step.DISPATCH} else "step"
         other: Kind = "step" if kind == "ack" else "ack"
         possible: dict[Way, bool] = {"link": wording.has_link, "reply": wording.can_reply, "workbench": True}
         ways = [way for way, there in possible.items() if there]
         for wanted in (kind, other):
-            for way in ways:
-                yield from self._bodies.get((wording.purpose, wanted, way, wording.language), ())
+            yield [body for way in ways for body in self._bodies.get((wording.purpose, wanted, way, wording.language), ())]
 
 
 def load(document: Any, link_base_url: str = "") -> Registry:
@@ -230,7 +262,7 @@ def load(document: Any, link_base_url: str = "") -> Registry:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise TemplateError(f"templates: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-    bodies: dict[tuple[Purpose, Kind, Way, Language], list[_Body]] = {}
+    bodies: dict[tuple[About, Kind, Way, Language], list[_Body]] = {}
     worst = {language: {**WORST[language], "link": longest(link_base_url)} for language in LANGUAGES}
     for template in parsed.templates:
         for language in LANGUAGES:
@@ -240,9 +272,10 @@ def load(document: Any, link_base_url: str = "") -> Registry:
                 body = _check(parsed, f"{template.id}.{language}.{number}", language, text, worst[language])
                 bodies.setdefault((template.purpose, template.kind, template.way, language), []).append(body)
             last = bodies[(template.purpose, template.kind, template.way, language)][-1]
-            if not set(last.variables) <= ALWAYS_KNOWN:
-                raise TemplateError(f"{last.template_id}: the last body may only use grade_roman and opaque_code, which are always known")
-    for purpose in Purpose:
+            known = _KNOWN.get(template.purpose, ALWAYS_KNOWN)
+            if not set(last.variables) <= known:
+                raise TemplateError(f"{last.template_id}: the last body may only use {' and '.join(sorted(known))}, always known")
+    for purpose in (*Purpose, "bundle", "verify"):
         if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
             raise TemplateError(f"no template for purpose {purpose} without replies")
     return Registry(parsed.version, bodies, worst)

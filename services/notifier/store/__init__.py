@@ -1,7 +1,7 @@
 """Every query of the notifier. Batches travel as arrays: one statement per batch, however long it is.
 
 Here: notifications and their attempts. `replies`: who is waited for, and what they answered. `figures`: how much is under way.
-`recent`: notifications of any case. `receipts`: attempts by the provider's ids.
+`recent`: notifications of any case. `receipts`: attempts by the provider's ids. `storm`: what went to which number, and bundles.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,7 @@ from libs.db import Tx
 from libs.terms import Grade, Purpose, Step, Tier
 from services.notifier.rules.states import Attempt, AttemptState, Notification, NotificationState
 from services.notifier.rules.texts import Text
+from services.notifier.rules.turns import URGENT_MAX, turn_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Beginning:
     attempt: Attempt
     text: Text
     possible_duplicate: bool
+    number: bytes | None = None
+    """The keyed fingerprint of the number that it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +71,17 @@ _ADD = """
 INSERT INTO notifier.notifications (
     notification_id, case_id, code, grade, division_code, tier, post_id, officer_id, purpose, step, deadline_at, priority,
     requested_at, cause_id, correlation_id, traceparent, channel,
-    state, next_at, tries, duplicates, tried, possible_duplicate, refused, updated_at)
-SELECT *, 'queued', $18, 0, 0, '{}'::uuid[], false, '{}'::text[], $18
+    turn_at, state, next_at, tries, duplicates, tried, possible_duplicate, refused, updated_at)
+SELECT *, 'queued', $19, 0, 0, '{}'::uuid[], false, '{}'::text[], $19
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
-            $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[], $17::text[])
+            $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::timestamptz[])
 ON CONFLICT (notification_id) DO NOTHING
 """
 
 SUBJECT = ", ".join(f"n.{name}" for name in _SUBJECT_FIELDS)
 STATE = """
-n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason, n.refused
+n.state, n.current_attempt, n.next_at, n.tries, n.duplicates, n.contact_since, n.tried, n.possible_duplicate, n.reason, n.refused,
+n.carrier, n.tasks
 """
 _ATTEMPT = """
 a.attempt_id, a.contact_id, a.gateway, a.channel, a.state AS attempt_state, a.started_at, a.provider_id, a.error_code, a.provider_code,
@@ -87,17 +91,17 @@ a.submitted_at, a.ended_at, a.check_at
 _CLAIM_DUE = f"""
 SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
-WHERE n.state = 'queued' AND n.next_at <= $1 AND coalesce(n.contact_since, n.requested_at) <= $3
-ORDER BY n.priority, n.next_at
+WHERE n.state = 'queued' AND n.next_at <= $1 AND coalesce(n.contact_since, n.requested_at) <= $3 AND n.priority <= $4
+ORDER BY n.turn_at, n.next_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
 """
 
 _BEGIN = """
 INSERT INTO notifier.attempts (
-    attempt_id, notification_id, contact_id, gateway, channel, template_id, body, state, possible_duplicate, started_at, check_at)
+    attempt_id, notification_id, contact_id, gateway, channel, template_id, body, state, possible_duplicate, started_at, check_at, number)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::boolean[],
-                     $10::timestamptz[], $11::timestamptz[])
+                     $10::timestamptz[], $11::timestamptz[], $12::bytea[])
 """
 
 # The notification's row is the lock of all its attempts; taken in one order, so that two batches cannot wait for each other.
@@ -147,6 +151,7 @@ FROM leased JOIN notifier.attempts a USING (attempt_id) JOIN notifier.notificati
 """
 
 _EVER = datetime.max.replace(tzinfo=UTC)
+_ANY_PRIORITY = 32_767
 
 _NEXT_TIMES = """
 SELECT (SELECT min(next_at) FROM notifier.notifications WHERE state = 'queued') AS send_at,
@@ -164,7 +169,7 @@ FROM notifier.notifications n
 WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notification_id) > ($2, $3::uuid))
 ORDER BY n.requested_at, n.notification_id LIMIT $4
 """
-LIST_ATTEMPTS = """
+_LIST_ATTEMPTS = """
 SELECT a.notification_id, a.attempt_id, a.gateway, a.channel, a.template_id, a.state, a.possible_duplicate, a.provider_id, a.error_code,
        a.provider_code, a.started_at, c.outcome
 FROM notifier.attempts a LEFT JOIN notifier.calls c USING (attempt_id)
@@ -175,15 +180,18 @@ WHERE a.notification_id = ANY ($1::uuid[]) ORDER BY a.started_at, a.attempt_id
 async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) -> None:
     """Queues notifications; those that are known already stay as they are."""
     if subjects:
-        await tx.execute(_ADD, *([getattr(one, field) for one in subjects] for field in _SUBJECT_FIELDS), now)
+        turns = [turn_of(one.priority, one.requested_at) for one in subjects]
+        await tx.execute(_ADD, *([getattr(one, field) for one in subjects] for field in _SUBJECT_FIELDS), turns, now)
 
 
-async def claim_due(tx: Tx, now: datetime, limit: int, *, since_before: datetime | None = None) -> list[tuple[Subject, Notification]]:
-    """Locks notifications that need an attempt, the most urgent first, skipping those that another replica has.
+async def claim_due(
+    tx: Tx, now: datetime, limit: int, *, since_before: datetime | None = None, urgent_only: bool = False
+) -> list[tuple[Subject, Notification]]:
+    """Locks notifications that need an attempt, in the order of their turns, skipping those that another replica has.
 
     `since_before`: only those whose present contact has been tried, or waited for, since before then.
     """
-    rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER)
+    rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER, URGENT_MAX if urgent_only else _ANY_PRIORITY)
     return [(subject_of(row), notification_of(row)) for row in rows]
 
 
@@ -205,6 +213,7 @@ async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
         [one.possible_duplicate for one in beginnings],
         [one.started_at for one in attempts],
         [one.check_at for one in attempts],
+        [one.number for one in beginnings],
     )
 
 
@@ -278,10 +287,16 @@ async def list_notifications(
     """The notifications of a case with their attempts, oldest first."""
     requested_at, notification_id = after or (None, None)
     rows = await tx.fetch(_LIST, case_id, requested_at, notification_id, limit)
-    attempts: dict[UUID, list[asyncpg.Record]] = {row["notification_id"]: [] for row in rows}
-    for attempt in await tx.fetch(LIST_ATTEMPTS, list(attempts)):
-        attempts[attempt["notification_id"]].append(attempt)
+    attempts = await attempts_of(tx, rows)
     return [(subject_of(row), notification_of(row), attempts[row["notification_id"]]) for row in rows]
+
+
+async def attempts_of(tx: Tx, rows: Sequence[Any], timeout_s: float | None = None) -> dict[UUID, list[Any]]:
+    """The attempts of notifications, oldest first; a member of a bundle has those of its carrier."""
+    found: dict[UUID, list[Any]] = {row["carrier"] or row["notification_id"]: [] for row in rows}
+    for attempt in await tx.fetch(_LIST_ATTEMPTS, list(found), timeout=timeout_s):
+        found[attempt["notification_id"]].append(attempt)
+    return {row["notification_id"]: found[row["carrier"] or row["notification_id"]] for row in rows}
 
 
 def subject_of(row: Any) -> Subject:
@@ -320,6 +335,8 @@ def notification_of(row: Any) -> Notification:
         possible_duplicate=row["possible_duplicate"],
         reason=row["reason"],
         refused=tuple(row["refused"]),
+        carrier=row["carrier"],
+        tasks=row["tasks"],
     )
 
 

@@ -3,13 +3,15 @@
 from datetime import datetime
 
 from libs.db import Tx
-from services.notifier.rules.states import OPEN
+from services.notifier.rules.states import HELD, OPEN
 
 TIMEOUT_S = 5.0
 
 _QUEUED = """
 SELECT count(*) AS waiting, min(requested_at) AS oldest
-FROM (SELECT requested_at FROM notifier.notifications WHERE state = 'queued' LIMIT $1) AS bounded
+FROM (
+    SELECT requested_at FROM notifier.notifications WHERE state = 'queued' AND coalesce(reason, '') <> ALL ($2::text[]) LIMIT $1
+) AS bounded
 """
 _UNDER_WAY = """
 SELECT state, count(*) AS attempts
@@ -18,8 +20,8 @@ FROM (SELECT state FROM notifier.attempts WHERE check_at IS NOT NULL LIMIT $1) A
 
 
 async def queued(tx: Tx, count_max: int) -> tuple[int, datetime | None]:
-    """How many notifications wait for an attempt, and since when the longest of them does."""
-    row = await tx.fetchrow(_QUEUED, count_max, timeout=TIMEOUT_S)
+    """How many notifications wait for an attempt, and since when the longest of them does; those that are held on purpose left out."""
+    row = await tx.fetchrow(_QUEUED, count_max, list(HELD), timeout=TIMEOUT_S)
     assert row is not None
     return row["waiting"], row["oldest"]
 

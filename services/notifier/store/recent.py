@@ -8,7 +8,7 @@ from uuid import UUID
 
 from libs.db import Tx
 from services.notifier.rules.states import Notification
-from services.notifier.store import LIST_ATTEMPTS, STATE, SUBJECT, Subject, notification_of, subject_of
+from services.notifier.store import STATE, SUBJECT, Subject, attempts_of, notification_of, subject_of
 
 TIMEOUT_S = 10.0
 
@@ -17,7 +17,8 @@ _RECENT = f"""
 SELECT {SUBJECT}, {STATE} FROM notifier.notifications n
 WHERE n.requested_at >= $1 AND ($2::uuid IS NULL OR n.notification_id < $2)
   AND starts_with(n.division_code, $3) AND ($4 = '' OR n.state = $4) AND ($5 = '' OR n.grade = $5) AND ($6 = '' OR n.purpose = $6)
-  AND ($7 = '' OR EXISTS (SELECT 1 FROM notifier.attempts a WHERE a.notification_id = n.notification_id AND a.gateway = $7))
+  AND ($7 = '' OR EXISTS (
+      SELECT 1 FROM notifier.attempts a WHERE a.notification_id = coalesce(n.carrier, n.notification_id) AND a.gateway = $7))
 ORDER BY n.notification_id DESC LIMIT $8
 """
 
@@ -49,7 +50,5 @@ async def recent(tx: Tx, wanted: Wanted, limit: int) -> Sequence[tuple[Subject, 
         limit,
         timeout=TIMEOUT_S,
     )
-    attempts: dict[UUID, list[Any]] = {row["notification_id"]: [] for row in rows}
-    for attempt in await tx.fetch(LIST_ATTEMPTS, list(attempts), timeout=TIMEOUT_S):
-        attempts[attempt["notification_id"]].append(attempt)
+    attempts = await attempts_of(tx, rows, TIMEOUT_S)
     return [(subject_of(row), notification_of(row), attempts[row["notification_id"]]) for row in rows]

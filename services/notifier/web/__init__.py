@@ -21,14 +21,17 @@ from services.notifier.handlers.listing import Listed, latest, of_case
 from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
 from services.notifier.rules.breaker import Health
+from services.notifier.rules.budgets import DAY
 from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.registered import PROVIDERS, Provider, to_register
 from services.notifier.rules.states import AttemptState, NotificationState
-from services.notifier.store import resent
+from services.notifier.store import resent, storm
 from services.notifier.store.recent import Wanted
+from services.notifier.store.storm import Spent
 
 SHOWN_MAX = 200
 PAGE_SIZE = 50
+SPENT_MAX = 50
 DAYS = {"1": 1, "7": 7, "30": 30}
 
 STATES: dict[NotificationState, tuple[str, str]] = {
@@ -107,10 +110,12 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
         case_id = _uuid(wanted.case_id)
         following = ""
         listed: list[Listed] = []
+        spent: list[Spent] = []
         async with database.connection() as connection:
             if case_id is not None:
                 listed = await of_case(connection, staff, case_id, None, SHOWN_MAX)
             elif not wanted.case_id:
+                spent = await storm.spent_since(connection, now - DAY, staff.division_code, SPENT_MAX)
                 since = now - timedelta(days=DAYS[wanted.days])
                 asked = Wanted(
                     since, wanted.before or None, state=wanted.state, grade=wanted.grade, purpose=wanted.purpose, gateway=wanted.gateway
@@ -133,6 +138,7 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             following=following,
             wrong=bool(wanted.case_id) and case_id is None,
             conditions=means.gates.conditions(now),
+            spent=spent,
             health_of=lambda health: (_(HEALTHS[health][0]), HEALTHS[health][1]),
             state_of=lambda state: (_(STATES[state][0]), STATES[state][1]),
             outcome_of=lambda outcome: _(OUTCOMES[CallOutcome(outcome)]),

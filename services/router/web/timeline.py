@@ -60,6 +60,7 @@ EVENTS = {
     "notification.delivered": N_("Message on the phone"),
     "notification.failed": N_("Message failed"),
     "notification.resent": N_("Message sent again by hand"),
+    "budget.spent": N_("The day’s messages to an officer are used up"),
     "officer.replied": N_("Officer replied"),
 }
 BAD_BESIDE = ("case.transfer_returned", "case.shuttled", "lane.unreached", "lane.declined", "lane.clock_passed")
@@ -70,6 +71,7 @@ BAD = (
     "case.supervised",
     "case.declined",
     "notification.failed",
+    "budget.spent",
     *BAD_BESIDE,
 )
 GOOD = ("case.acknowledged", "case.step_done", "case.closed", "notification.delivered", "lane.accepted", "lane.done", "placement.made")

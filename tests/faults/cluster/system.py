@@ -30,7 +30,7 @@ from tests.faults.cluster.database import Server
 from tests.faults.cluster.network import Network, Place, network
 from tests.support.folders import make_folder
 from tests.support.kafka import LIB
-from tests.support.process import ACCOUNT, NUMBER, ROOT, TOKEN, Process, free_port, until
+from tests.support.process import ACCOUNT, NO_BOUNDS, NUMBER, ROOT, TOKEN, Process, free_port, until
 
 SERVICES = ("intake", "router", "notifier", "audit", "directory")
 TWICE = ("intake", "router", "notifier")
@@ -230,6 +230,7 @@ def _planned(folder: Path, net: Network) -> ClusterSystem:
         "TOCSIN_TWILIO_AUTH_TOKEN": TOKEN,
         "TOCSIN_TWILIO_FROM_NUMBER": NUMBER,
         "TOCSIN_TWILIO_API_BASE_URL": system.sandbox_url,
+        **NO_BOUNDS,
     }
     for service in SERVICES:
         for name in (f"{service}1", f"{service}2") if service in TWICE else (service,):
