@@ -39,6 +39,7 @@ def list_webhooks(client: Annotated[str, typer.Option(help=_("Only this API clie
                         )
         if client and not found:
             raise SettingsError("--client: " + _("%(client)s has no webhook", client=client))
+        say(_("%(count)s receivers.", count=len(found)))
 
     asyncio.run(work())
 
