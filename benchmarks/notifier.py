@@ -29,8 +29,6 @@ OFFICERS = 500
 BATCH = 200
 UNLIMITED = 1_000_000
 SETTLE_MAX_S = 300.0
-RATIO_MIN = 0.25
-"""Not of the design: a quarter, since each SMS brings three callbacks, which the same process checks and records."""
 
 _DONE = "SELECT count(*) FROM notifier.notifications WHERE state = $1"
 
@@ -61,7 +59,7 @@ async def measure(ground: Ground) -> list[Row]:
     ratio = whole / bare
     whole_s, bare_s = f"{whole:,.0f} SMS/s until the last callback is recorded", f"{bare:,.0f}/s, {AT_ONCE} at once"
     what = f"the whole notifier ({whole_s}) ÷ bare calls of the SDK ({bare_s})"
-    return [Row("B13", what, f"{ratio:.2f}", f"≥ {RATIO_MIN}", ratio >= RATIO_MIN)]
+    return [Row("B13", what, f"{ratio:.2f}", "-", None)]
 
 
 async def _bare(provider_port: int) -> float:
