@@ -61,6 +61,22 @@ async def test_a_spent_budget_takes_another_gateway_then_somebody_else_and_pages
     assert (await desk.shown(later))["state"] == "delivered", "the window slides"
 
 
+@on(fallback=True, per_number_per_day=1)
+async def test_an_alarm_takes_a_spent_gateway_rather_than_wait_for_one_that_is_down(desk: Desk):
+    officer = await desk.officer(FIRST)
+    await ask(desk, officer, 1)
+    await desk.settle()
+    await desk.faults({"http_status": 401, "error_code": 20003}, at="/second")
+    for _ in range(FAILURES_MAX + 1):
+        alarms = await ask(desk, officer, 1, grade=Grade.I)
+        await desk.settle()
+        assert await states(desk, alarms) == ["delivered"], "at this instant, also once the other one's breaker is open"
+    assert await desk.sms(FIRST, at="/second") == []
+    (low,) = await ask(desk, officer, 1)
+    await desk.settle()
+    assert (await desk.shown(low))["state"] == "queued", "what is not urgent takes no spent one"
+
+
 @on(per_number_per_day=1)
 async def test_the_next_contact_gets_what_the_first_may_not_have(desk: Desk):
     officer = await desk.officer(FIRST, SECOND)

@@ -112,8 +112,8 @@ class Round:
         def of(contact: Contact) -> list[str]:
             names = list(carries(contact))
             left = [name for name in names if not self._is_spent(subject, contact, name, urgent=urgent)]
-            # An urgent message prefers a gateway that has messages left for the number, and takes a spent one if there is none.
-            wanted = left or (names if urgent else [])
+            # An urgent message prefers a gateway that has messages left for the number, and takes a spent one rather than wait.
+            wanted = [*left, *(name for name in names if name not in left)] if urgent else left
             return [name for name in wanted if self.shaping.may(name, self.now, urgent=urgent)] if paced else wanted
 
         return of
