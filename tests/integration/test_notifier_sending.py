@@ -243,6 +243,21 @@ async def test_two_alarms_with_the_same_text_are_not_taken_for_each_other(desk: 
     assert len(await desk.sms(FIRST)) == 2
 
 
+@pytest.mark.parametrize("counted", [True, False])
+async def test_officers_who_share_a_number_are_not_taken_for_each_other(desk: Desk, monkeypatch, counted):
+    """One got the words; the call to the other was never made: the first one's message is not theirs (`counted` by an earlier version)."""
+    told: dict[str, Any] = {"case_id": uuid4(), "purpose": Purpose.RECALL, "step": None, "deadline_at": None}
+    await desk.request(await desk.officer(FIRST), **told)
+    await desk.settle()
+    if not counted:
+        await desk.fetch("UPDATE notifier.attempts SET number = NULL RETURNING attempt_id")
+    other = await desk.request(await desk.officer(FIRST), **told)
+    await claim_without_calling(desk, monkeypatch)
+    await desk.advance(60)
+    assert (await desk.shown(other))["state"] == "delivered"
+    assert len(await desk.sms(FIRST)) == 2
+
+
 async def test_bad_news_about_a_delivered_message_change_nothing(desk: Desk):
     request = await desk.request(await desk.officer(FIRST))
     await desk.settle()

@@ -19,7 +19,7 @@ from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
 from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
-from services.notifier.store import Unheard, calls, figures
+from services.notifier.store import Unheard, calls, figures, receipts
 
 CHECKS_AT_ONCE_MAX = 32
 LOOK_AGAIN_S = 0.5
@@ -209,18 +209,38 @@ class Checker:
             due = await store.claim_checks(tx, now, CHECKS_AT_ONCE_MAX, now + timedelta(seconds=self._means.limits.lease_s))
             asked: list[Awaitable[Seen]] = [self._ask(one, *await self._known(tx, one.attempt, one.officer_id)) for one in due]
         if asked:
-            await _record(self._database, self._clock, self._means, _each_message_once(await asyncio.gather(*asked)))
+            seen = await self._without_others(due, await asyncio.gather(*asked))
+            await _record(self._database, self._clock, self._means, _each_message_once(seen))
         async with self._database.connection() as connection:
             _, check_at = await store.next_times(connection)
         return Tick(worked=len(due), next_at=check_at)
 
     async def _known(self, tx: Tx, attempt: Attempt, officer_id: UUID) -> tuple[str | None, frozenset[str]]:
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
-        if attempt.provider_id is not None:
+        if attempt.provider_id is not None or to is None:
             return to, frozenset()
         if attempt.channel == VOICE:
             return to, await calls.taken(tx, attempt.started_at - timedelta(hours=1))
-        return to, await store.taken_provider_ids(tx, attempt.contact_id, attempt.started_at - timedelta(hours=1), attempt.gateway)
+        number = self._means.people.fingerprint(to)
+        return to, await store.taken_provider_ids(tx, number, attempt.started_at - timedelta(hours=1), attempt.gateway)
+
+    async def _without_others(self, due: Sequence[Unheard], seen: Sequence[Seen]) -> list[Seen]:
+        """A message that another attempt is known by is none of this one's: it looks again, and is given up and sent again in the end."""
+        found: dict[str, list[str]] = {}
+        for one, (_, observation) in zip(due, seen, strict=True):
+            if one.attempt.provider_id is None and isinstance(observation, Accepted):
+                found.setdefault(one.attempt.gateway, []).append(observation.provider_id)
+        owners: dict[tuple[str, str], UUID] = {}
+        async with self._database.connection() as connection:
+            for gateway, provider_ids in found.items():
+                known = await receipts.attempts_known_as(connection, gateway, provider_ids)
+                owners |= {(gateway, provider_id): attempt_id for provider_id, attempt_id in known.items()}
+        kept: list[Seen] = []
+        for one, (attempt_id, observation) in zip(due, seen, strict=True):
+            key = (one.attempt.gateway, observation.provider_id) if isinstance(observation, Accepted) else None
+            foreign = key is not None and owners.get(key, attempt_id) != attempt_id
+            kept.append((attempt_id, Unanswered() if foreign else observation))
+        return kept
 
     async def _ask(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Seen:
         attempt = unheard.attempt

@@ -160,7 +160,7 @@ SELECT (SELECT min(next_at) FROM notifier.notifications WHERE state = 'queued') 
 
 _TAKEN = """
 SELECT provider_id FROM notifier.attempts
-WHERE contact_id = $1 AND started_at >= $2 AND provider_id IS NOT NULL AND gateway = $3
+WHERE number = $1 AND started_at >= $2 AND provider_id IS NOT NULL AND gateway = $3
 """
 
 _LIST = f"""
@@ -276,9 +276,9 @@ async def next_times(tx: Tx) -> tuple[datetime | None, datetime | None]:
     return row["send_at"], row["check_at"]
 
 
-async def taken_provider_ids(tx: Tx, contact_id: UUID, since: datetime, gateway: str) -> frozenset[str]:
-    """The provider's ids that other attempts to the same contact are known by."""
-    return frozenset(row["provider_id"] for row in await tx.fetch(_TAKEN, contact_id, since, gateway))
+async def taken_provider_ids(tx: Tx, number: bytes, since: datetime, gateway: str) -> frozenset[str]:
+    """The provider's ids that other attempts to the same number are known by, whoever was told: two officers may share a number."""
+    return frozenset(row["provider_id"] for row in await tx.fetch(_TAKEN, number, since, gateway))
 
 
 async def list_notifications(
