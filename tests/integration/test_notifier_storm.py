@@ -225,6 +225,17 @@ async def test_quiet_hours_hold_what_can_wait_and_the_morning_brings_one_message
     assert len(await desk.sms(FIRST)) <= 3
 
 
+@on(bundle_after=1, per_number_per_day=1)
+async def test_a_bundle_that_finds_no_budget_left_fails_with_all_that_are_in_it(desk: Desk):
+    officer = await desk.officer(FIRST)
+    await ask(desk, officer, 1, grade=Grade.II)
+    await desk.settle()
+    requests = await ask(desk, officer, 3, grade=Grade.IV)
+    await desk.advance(120)
+    assert await states(desk, requests) == ["failed"] * 3
+    assert [one["reason"] for one in await desk.events("notification.failed")] == ["budget_spent"] * 3
+
+
 MIX = (Grade.I, Grade.II, Grade.II, Grade.III, Grade.III, Grade.III, Grade.IV, Grade.IV, Grade.IV, Grade.IV)
 NOTIFICATIONS, OFFICERS, PER_S, BUDGET, TICK_S = 240, 12, 12, 20, 0.25
 

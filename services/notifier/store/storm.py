@@ -46,7 +46,7 @@ FROM unnest($1::uuid[], $2::smallint[]) AS c (notification_id, tasks) WHERE n.no
 # A process of an earlier version, which knows no bundles, may have sent the carrier's own text: then the members were not told.
 _UNTOLD = "c.state <> 'failed' AND c.tasks > 1 AND a.template_id NOT LIKE 'bundle.%'"
 _FOLLOWERS = f"""
-SELECT {SUBJECT}, n.state AS was, a.attempt_id, a.gateway, a.channel,
+SELECT {SUBJECT}, n.state AS was, a.attempt_id, a.gateway AS told_through, a.channel AS told_by,
        CASE WHEN {_UNTOLD} THEN 'failed' ELSE c.state END AS state, CASE WHEN {_UNTOLD} THEN 'left_out' ELSE c.reason END AS reason
 FROM notifier.notifications n
 JOIN notifier.notifications c ON c.notification_id = n.carrier
@@ -159,8 +159,8 @@ async def followers(tx: Tx, carriers: Sequence[UUID] | None) -> list[Follower]:
             NotificationState(row["state"]),
             row["reason"],
             row["attempt_id"],
-            row["gateway"] or "",
-            row["channel"] or "",
+            row["told_through"] or "",
+            row["told_by"] or "",
         )
         for row in rows
     ]
