@@ -77,6 +77,23 @@ async def test_an_alarm_takes_a_spent_gateway_rather_than_wait_for_one_that_is_d
     assert (await desk.shown(low))["state"] == "queued", "what is not urgent takes no spent one"
 
 
+async def test_refused_by_one_gateway_and_spent_over_the_other_somebody_else_is_told_at_once(database_url, tmp_path):
+    storm = {"gateways": '{"aliyun": {"per_number_per_day": 1}}'}
+    async with make_desk(database_url, tmp_path, china=True, storm=storm) as desk:
+        officer = await desk.officer(FIRST)
+        await ask(desk, officer, 1)
+        await desk.settle()
+        await desk.faults({"provider": "tencent", "code": "LimitExceeded.PhoneNumberDailyLimit"})
+        (request,) = await ask(desk, officer, 1)
+        await desk.settle()
+        shown = await desk.shown(request)
+        assert (shown["state"], [one["gateway"] for one in shown["attempts"]]) == ("failed", ["tencent"])
+        (alarm,) = await ask(desk, officer, 1, grade=Grade.I)
+        await desk.settle()
+        shown = await desk.shown(alarm)
+        assert (shown["state"], [one["gateway"] for one in shown["attempts"]]) == ("delivered", ["tencent", "aliyun"])
+
+
 @on(per_number_per_day=1)
 async def test_the_next_contact_gets_what_the_first_may_not_have(desk: Desk):
     officer = await desk.officer(FIRST, SECOND)

@@ -204,7 +204,7 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
             continue
         subject = known[attempt_id][0]
         notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
-        serving = await _others(tx, means, subject, notification, attempt, observation)
+        serving = await _others(tx, means, subject, notification, attempt, observation, now)
         more = others(attempt.gateway, serving, notification, means.gates.breakers, now)
         followed = follow(notification, attempt, observation, now, means.limits_of(attempt.channel), others=more)
         attempts[attempt_id] = followed.attempt
@@ -228,15 +228,18 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
 
 
 async def _others(  # noqa: PLR0917
-    tx: Tx, means: Means, subject: Subject, notification: Notification, attempt: Attempt, seen: Observation
+    tx: Tx, means: Means, subject: Subject, notification: Notification, attempt: Attempt, seen: Observation, now: datetime
 ) -> list[str]:
-    """The gateways that serve the same contact, where it matters: this one has failed."""
+    """The gateways that may take it to the same contact, where it matters: this one has failed."""
     if not isinstance(seen, Rejected) and not (isinstance(seen, Accepted) and seen.busy):
         return []
     await means.people.fresh(tx)
     recipient = await means.people.recipient(tx, subject.officer_id)
-    contact = next((contact for contact in recipient.contacts if contact.contact_id == attempt.contact_id), None)
-    return means.carriers(contact, "bundle" if notification.tasks > 1 else subject.purpose) if contact is not None else []
+    contact = next((one for one in recipient.contacts if one.contact_id == attempt.contact_id), None)
+    names = means.carriers(contact, "bundle" if notification.tasks > 1 else subject.purpose) if contact else []
+    if not contact or len(names) == 1:
+        return names
+    return (await begin_round(tx, means.shaping, means.people, (recipient,), now)).carriers(subject, lambda _: names, paced=False)(contact)
 
 
 async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) -> str | None:
