@@ -29,7 +29,7 @@ class NotificationRow(NotifierTable, table=True):
         Index("notifications_requested", "requested_at", postgresql_using="brin"),
         Index("notifications_turn", "turn_at", "next_at", postgresql_where=text("state = 'queued'")),
         Index("notifications_officer", "officer_id", postgresql_where=text("state = 'queued'")),
-        Index("notifications_carrier", "carrier", postgresql_where=text("carrier IS NOT NULL")),
+        Index("notifications_followers", "carrier", postgresql_where=text("carrier IS NOT NULL AND state IN ('sending', 'submitted')")),
         Index("notifications_resent", "resend_of", unique=True, postgresql_where=text("resend_of IS NOT NULL")),
     )
 

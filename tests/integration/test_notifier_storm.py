@@ -11,6 +11,7 @@ from libs.directory.permissions import Role
 from libs.events.catalogue import NotificationRequested
 from libs.terms import Grade, Purpose
 from services.notifier.rules.breaker import FAILURES_MAX
+from services.notifier.store import storm
 from tests.integration.notifier_desk import Desk, make_desk
 
 FIRST, SECOND = "+860010009991", "+860010009992"
@@ -194,6 +195,11 @@ async def test_members_that_an_older_process_left_behind_follow(desk: Desk):
     await desk.job("notifier-bundles").run_once()
     assert sorted(await states(desk, untold)) == ["failed", "failed", "submitted"], "its own text told of the carrier alone"
     assert {one["reason"] for one in await desk.events("notification.failed")} == {"left_out"}
+
+    async with desk.db.transaction() as tx:
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in await tx.fetch("EXPLAIN " + storm._FOLLOWERS.replace("$1", "NULL").replace("$2", "10")))
+    assert "notifications_followers" in plan, "only those that have yet to follow are looked at, not every member that ever was"
 
 
 @on(per_second=4)
