@@ -42,7 +42,7 @@ GATEWAYS: tuple[type, ...] = (TwilioGateway, TwilioVoiceGateway, AliyunGateway, 
 CALLS = ("send", "find", "fetch")
 ROUNDS_MAX = 200
 JOBS = "notifier-"
-NO_WORK = "notifier-figures"
+NO_WORK = {"notifier-figures", "notifier-bundles"}
 GROUP = "notifier"
 """What hears requests. Others of the room hear nothing that matters here, and would only add moments."""
 
@@ -131,7 +131,7 @@ async def _live(task: dict[str, Any], fate: Fate) -> None:
 
 async def _rest(assembly: Assembly, provider: Callable[[], Awaitable[tuple[int, datetime | None]]]) -> datetime | None:
     """Lets everything happen that can happen now; answers when something is due next."""
-    jobs = [job for job in assembly.jobs if job.name.startswith(JOBS) and job.name != NO_WORK]
+    jobs = [job for job in assembly.jobs if job.name.startswith(JOBS) and job.name not in NO_WORK]
     consumers = [consumer for consumer in assembly.consumers if consumer.subscription.group == GROUP]
     for _ in range(ROUNDS_MAX):
         worked = 0
