@@ -11,6 +11,7 @@ from libs.events.catalogue import NotificationRequested
 from libs.terms import Grade, Purpose, Step
 from services.notifier.gateways.twilio import TwilioGateway
 from services.notifier.rules.states import AttemptState
+from services.notifier.rules.texts import Registry, Wording
 from services.notifier.web import ATTEMPT_STATES
 from tests.integration.notifier_desk import Desk, make_desk
 
@@ -321,3 +322,22 @@ async def test_every_purpose_has_its_text(desk: Desk, purpose):
 
 def test_states_have_names_in_both_languages():
     assert set(ATTEMPT_STATES) == set(AttemptState)
+
+
+async def test_a_fault_of_ours_in_one_notification_stops_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    ill = await desk.request(await desk.officer(FIRST))
+    well = await desk.request(await desk.officer(SECOND), code=desk.codes[1])
+    variants = Registry.variants
+
+    def faulty(self: Registry, wording: Wording, *more: Any, **other: Any) -> Any:
+        if wording.code == ill.code:
+            raise KeyError(wording.code)
+        return variants(self, wording, *more, **other)
+
+    monkeypatch.setattr(Registry, "variants", faulty)
+    await desk.settle()
+    assert (await desk.shown(well))["state"] == "delivered"
+    shown = await desk.shown(ill)
+    assert (shown["state"], shown["reason"]) == ("failed", "fault")
+    (failed,) = await desk.events("notification.failed")
+    assert failed["notification_id"] == str(ill.notification_id), "somebody else is told"

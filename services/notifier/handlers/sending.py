@@ -13,16 +13,16 @@ from libs.directory.model import Contact
 from libs.events import Event, EventData, new_event, new_id, publish
 from libs.log import get_logger
 from services.notifier import store
-from services.notifier.gateways import STOPS, Gateway, Outgoing, Sought
+from services.notifier.gateways import STOPS, Gateway, Outgoing
 from services.notifier.gateways.twilio import STOPPED
-from services.notifier.handlers import telling
+from services.notifier.handlers import faults, telling
 from services.notifier.handlers.bundling import follow as follow_carriers
 from services.notifier.handlers.bundling import gather
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People, Recipient
 from services.notifier.handlers.shaping import PUT_OFF_MIN, Round, Shaping, begin_round
-from services.notifier.rules.calls import VOICE, can_answer, in_order, numbers_to_call, wait_for_line
+from services.notifier.rules.calls import VOICE, can_answer, in_order, wait_for_line
 from services.notifier.rules.links import PLACE
 from services.notifier.rules.quiet import waits_until
 from services.notifier.rules.routes import Routes
@@ -36,12 +36,10 @@ from services.notifier.rules.states import (
     Attempt,
     AttemptState,
     Limits,
-    Missing,
     Notification,
     NotificationState,
     Observation,
     Rejected,
-    Unanswered,
     follow,
     put_off,
 )
@@ -165,20 +163,24 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
     for subject, before in gathered.left:
         notification = replace(before, reason=None) if before.reason in HELD else before
         due = Due(subject, notification, recipients[subject.officer_id])
-        found = await _find(tx, means, round_, due)
+        found = await faults.contained(_find(tx, means, round_, due), subject.notification_id)
         if isinstance(found, Wait):
             moved[subject.notification_id] = put_off(notification, found.contact.contact_id, found.until, now, means.limits)
         elif isinstance(found, Paced):
             moved[subject.notification_id] = replace(notification, next_at=found.until)
-        elif isinstance(found, str):
-            moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=found)
-            events.append(telling.tell(subject, telling.failed(subject, found), now))
-            with trace.within(subject.traceparent):
-                log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=found, purpose=subject.purpose)
-        elif found[0].contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
+        elif not isinstance(found, str) and found[0].contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
             moved[subject.notification_id] = wait_for_line(notification, found[0].contact.contact_id, now)
         else:
-            beginning, call = await _take(tx, means, round_, due, *found)
+            taking = (
+                found if isinstance(found, str) else await faults.contained(_take(tx, means, round_, due, *found), subject.notification_id)
+            )
+            if isinstance(taking, str):
+                moved[subject.notification_id] = replace(notification, state=NotificationState.FAILED, next_at=None, reason=taking)
+                events.append(telling.tell(subject, telling.failed(subject, taking), now))
+                with trace.within(subject.traceparent):
+                    log.warning("notifier.failed", notification_id=str(subject.notification_id), reason=taking, purpose=subject.purpose)
+                continue
+            beginning, call = taking
             beginnings.append(beginning)
             ready.append(call)
             moved[subject.notification_id] = replace(
@@ -240,32 +242,6 @@ async def _others(  # noqa: PLR0917
     if not contact or len(names) == 1:
         return names
     return (await begin_round(tx, means.shaping, means.people, (recipient,), now)).carriers(subject, lambda _: names, paced=False)(contact)
-
-
-async def number_of(tx: Tx, means: Means, officer_id: UUID, contact_id: UUID) -> str | None:
-    """The number of a contact, unless it is gone."""
-    await means.people.fresh(tx)
-    recipient = await means.people.recipient(tx, officer_id)
-    known = (*recipient.contacts, *numbers_to_call(recipient.contacts))
-    return next((contact.phone for contact in known if contact.contact_id == contact_id), None)
-
-
-async def ask(means: Means, attempt: Attempt, body: str, to: str | None, taken: frozenset[str]) -> Observation:
-    """Asks the provider what became of an attempt that nobody told us about."""
-    gateway = means.gateways.get(attempt.gateway)
-    if gateway is None:
-        return Unanswered()
-    sought = Sought(attempt.attempt_id, to, means.links.whole(body, attempt.attempt_id), attempt.started_at, attempt.provider_id, taken)
-    answer: Observation
-    if attempt.provider_id is not None:
-        answer = await gateway.fetch(sought)
-    elif to is not None:
-        answer = await gateway.find(sought)
-    else:
-        return Unanswered()
-    if isinstance(answer, Accepted):
-        return replace(answer, polled=True)
-    return answer if isinstance(answer, Missing) else Unanswered()
 
 
 async def _asleep(

@@ -15,8 +15,9 @@ from libs.db import TRANSIENT, Database, Tx
 from libs.log import get_logger
 from libs.service import Tick
 from services.notifier import store
+from services.notifier.handlers.asking import ask, number_of
 from services.notifier.handlers.bundling import follow
-from services.notifier.handlers.sending import Means, Ready, ask, claim, number_of, observe
+from services.notifier.handlers.sending import Means, Ready, claim, observe
 from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
 from services.notifier.store import Unheard, calls, figures, receipts
