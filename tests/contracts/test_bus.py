@@ -295,7 +295,7 @@ def test_every_event_of_the_catalogue_is_named_in_the_past_tense_and_survives_th
         product, noun, verb, version = name.split(".")
         assert (product, version) == ("tocsin", "v1")
         assert noun.isalpha(), name
-        assert verb.endswith(("ed", "done", "bound", "told", "spent")), name
+        assert verb.endswith(("ed", "done", "bound", "told", "sent", "spent")), name
         assert cls.emitter in {"intake", "router", "notifier", "audit", "directory"}
 
 
