@@ -192,7 +192,7 @@ async def stopped_in_the_middle(system: System, moved: "Moved", *, seed: int) ->
 
 async def settled(url: str) -> None:
     async def done() -> bool:
-        return not await count(url, UNREAD) and not await count(url, UNDER_WAY)
+        return not (await count(url, UNREAD) or await count(url, UNDER_WAY) or await count(url, _NOT_IN_THE_LEDGER))
 
     try:
         await until(done, "everything is dealt with", timeout_s=SETTLE_S)
