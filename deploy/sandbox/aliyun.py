@@ -18,14 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploy.sandbox import china
-from deploy.sandbox.api import BrokenAnswer
 from deploy.sandbox.config import ProviderAccount
 from deploy.sandbox.courier import Courier
+from deploy.sandbox.endpoint import BODY_BYTES_MAX, Endpoint
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.phones import Message, Phones
 from libs.clock import Clock
 
-BODY_BYTES_MAX = 64 * 1024
 NONCES_MAX = 100_000
 PAGE_SIZE_MAX = 50
 _VARIABLE = re.compile(r"\$\{([A-Za-z][A-Za-z0-9]*)\}")
@@ -35,18 +34,13 @@ _HTTP = {"InvalidAccessKeyId.NotFound": 404, "SignatureDoesNotMatch": 400, "Sign
 """Codes that come with an HTTP status; all others stand in an answer with 200."""
 
 
-class AliyunApi:
+class AliyunApi(Endpoint):
     """The endpoint, which has one path."""
 
     def __init__(
         self, account: ProviderAccount, clock: Clock, phones: Phones, faults: Faults, courier: Courier, *, hang_s_max: float
     ) -> None:
-        self._account = account
-        self._clock = clock
-        self._phones = phones
-        self._faults = faults
-        self._courier = courier
-        self._hang_s_max = hang_s_max
+        super().__init__(account, clock, phones, faults, courier, hang_s_max=hang_s_max)
         self._nonces: set[str] = set()
         self._nonces_in_order: deque[str] = deque()
 
@@ -73,14 +67,13 @@ class AliyunApi:
         now = self._clock.now()
         if to is None:
             return _refused("isv.MOBILE_NUMBER_ILLEGAL")
-        return await china.answered(
-            self._faults.strike(f"+86{to}", now, "aliyun"),
-            self._clock,
-            hang_s_max=self._hang_s_max,
+        return await self._answered(
+            "aliyun",
+            f"+86{to}",
+            now,
             accept=lambda fault: self._accept(f"+86{to}", query, fault, now),
             refuse=_refused,
             throttled="Throttling.User",
-            broken=BrokenAnswer,
         )
 
     def _accept(self, to: str, query: dict[str, str], fault: Fault | None, now: datetime) -> Response:

@@ -16,14 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploy.sandbox import china
-from deploy.sandbox.api import BrokenAnswer
-from deploy.sandbox.config import ProviderAccount
-from deploy.sandbox.courier import Courier
-from deploy.sandbox.faults import Fault, Faults
-from deploy.sandbox.phones import FINAL, Message, Phones
-from libs.clock import Clock
+from deploy.sandbox.endpoint import BODY_BYTES_MAX, Endpoint
+from deploy.sandbox.faults import Fault
+from deploy.sandbox.phones import FINAL, Message
 
-BODY_BYTES_MAX = 64 * 1024
 LIMIT_MAX = 100
 _VARIABLE = re.compile(r"\{([1-9][0-9]*)\}")
 _CREDENTIAL = re.compile(
@@ -33,18 +29,8 @@ _OF_THE_REQUEST = ("RequestLimitExceeded", "InternalError", "AuthFailure", "Unau
 """Codes that refuse the whole request; the others are said of the number."""
 
 
-class TencentApi:
+class TencentApi(Endpoint):
     """The endpoint, which has one path."""
-
-    def __init__(
-        self, account: ProviderAccount, clock: Clock, phones: Phones, faults: Faults, courier: Courier, *, hang_s_max: float
-    ) -> None:
-        self._account = account
-        self._clock = clock
-        self._phones = phones
-        self._faults = faults
-        self._courier = courier
-        self._hang_s_max = hang_s_max
 
     def routes(self, router: APIRouter) -> None:
         """Adds the endpoint to `router`."""
@@ -77,14 +63,13 @@ class TencentApi:
         now = self._clock.now()
         if to is None:
             return _said(numbers[0], asked, "InvalidParameterValue.IncorrectPhoneNumber")
-        return await china.answered(
-            self._faults.strike(f"+86{to}", now, "tencent"),
-            self._clock,
-            hang_s_max=self._hang_s_max,
+        return await self._answered(
+            "tencent",
+            f"+86{to}",
+            now,
             accept=lambda fault: self._accept(f"+86{to}", asked, fault, now),
             refuse=lambda code: _refused(code) if code.startswith(_OF_THE_REQUEST) else _said(f"+86{to}", asked, code),
             throttled="RequestLimitExceeded",
-            broken=BrokenAnswer,
         )
 
     def _accept(self, to: str, asked: dict[str, Any], fault: Fault | None, now: datetime) -> Response:

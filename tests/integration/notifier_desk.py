@@ -17,11 +17,10 @@ from twilio.request_validator import RequestValidator
 import services.notifier.app
 from deploy.sandbox import Sandbox, SandboxConfig
 from libs.clock import FakeClock
-from libs.crypto import BlindIndex, KeyRing, Sealer
+from libs.crypto import KeyRing
 from libs.db import Database
 from libs.directory.identity import PEPPER_PURPOSE, account_id, key_hash, new_token, token_hash
 from libs.directory.permissions import Role
-from libs.directory.read import PHONE_INDEX, contact_aad
 from libs.events import EventData, new_event, publish
 from libs.events.catalogue import NotificationRequested
 from libs.events.postgres import PostgresBus
@@ -32,6 +31,7 @@ from libs.settings import CommonSettings
 from libs.terms import Grade, Purpose, Step, Tier
 from libs.web.identity import SESSION_COOKIE
 from tests.support.china import China
+from tests.support.officers import add_officer
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PLACE = "440304001020"
@@ -62,30 +62,8 @@ class Desk:
         if not phones:
             self.phones += 1
             phones = (f"+86001000{self.phones:04}",)
-        officer_id = uuid4()
-        blind, sealer = BlindIndex(self.keyring, PHONE_INDEX), Sealer(self.keyring)
         async with self.db.transaction() as tx:
-            await tx.execute(
-                "INSERT INTO directory.officers (officer_id, name, language, active, division_code, created_at) "
-                "VALUES ($1, 'x', $2, true, $3, $4)",
-                officer_id,
-                language,
-                PLACE,
-                NOW,
-            )
-            for priority, phone in enumerate(phones, start=1):
-                contact_id = uuid4()
-                await tx.execute(
-                    "INSERT INTO directory.contacts (contact_id, officer_id, channel, phone_sealed, phone_index, priority, enabled) "
-                    "VALUES ($1, $2, 'sms', $3, $4, $5, true)",
-                    contact_id,
-                    officer_id,
-                    sealer.seal(phone.encode(), contact_aad(contact_id)),
-                    blind.of(phone),
-                    priority,
-                )
-            await tx.execute("UPDATE directory.version SET version = version + 1")
-        return officer_id
+            return await add_officer(tx, self.keyring, phones, PLACE, NOW, language=language)
 
     async def request(self, officer_id: UUID | None = None, **changes: Any) -> NotificationRequested:
         """Publishes what the router would; a new case with its own code unless one is given."""

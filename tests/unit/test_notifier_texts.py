@@ -10,7 +10,7 @@ import yaml
 
 from libs.terms import Grade, Purpose, Step
 from services.notifier.app import TEMPLATES, load_registry
-from services.notifier.rules.texts import GSM7_SEPTETS_MAX, UCS2_UNITS_MAX, WORST, TemplateError, Wording, load, too_long
+from services.notifier.rules.texts import GSM7_SEPTETS_MAX, UCS2_UNITS_MAX, WORST, Registry, TemplateError, Text, Wording, load, too_long
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """12:00 in Shenzhen."""
@@ -42,14 +42,18 @@ def wording(**changes: Any) -> Wording:
     return Wording(**{**given, **changes})
 
 
+def best(registry: Registry, said: Wording) -> Text:
+    return registry.variants(said)[0]
+
+
 def test_the_first_alarm_says_what_to_do_and_by_when(registry):
-    text = registry.render(wording())
+    text = best(registry, wording())
     assert text.body == "【警钟】您有1件Ⅰ级待办，编号C7H2MQ，请于今日12:10前回复1签收，无法处理回复2，逾期自动上报。"
     assert text.template_id == "assign-reply.zh_CN.1"
 
 
 def test_in_english(registry):
-    body = registry.render(wording(language="en")).body
+    body = best(registry, wording(language="en")).body
     assert body == (
         "Tocsin: You have 1 grade I task, code C7H2MQ. Reply 1 to accept it before today 12:10, or 2 if you cannot. "
         "After that it is escalated."
@@ -57,7 +61,7 @@ def test_in_english(registry):
 
 
 def test_where_no_reply_can_be_taken_the_workbench_is_named(registry):
-    assert "登录工作台签收" in registry.render(wording(can_reply=False)).body
+    assert "登录工作台签收" in best(registry, wording(can_reply=False)).body
 
 
 @pytest.mark.parametrize(
@@ -71,14 +75,14 @@ def test_where_no_reply_can_be_taken_the_workbench_is_named(registry):
     ],
 )
 def test_days_are_those_of_the_divisions_zone(registry, deadline_at, said):
-    assert f"请于{said}前" in registry.render(wording(deadline_at=deadline_at)).body
+    assert f"请于{said}前" in best(registry, wording(deadline_at=deadline_at)).body
 
 
 def test_the_day_changes_at_the_zones_midnight_not_at_utcs(registry):
     late = datetime(2026, 11, 23, 15, 50, tzinfo=UTC)  # 23:50 in Shenzhen, 21:50 in Urumqi
     due = late + timedelta(minutes=30)
-    assert "明日00:20" in registry.render(wording(now=late, deadline_at=due)).body
-    assert "今日22:20" in registry.render(wording(now=late, deadline_at=due, zone="Asia/Urumqi")).body
+    assert "明日00:20" in best(registry, wording(now=late, deadline_at=due)).body
+    assert "今日22:20" in best(registry, wording(now=late, deadline_at=due, zone="Asia/Urumqi")).body
 
 
 @pytest.mark.parametrize(
@@ -95,17 +99,17 @@ def test_the_day_changes_at_the_zones_midnight_not_at_utcs(registry):
 )
 def test_time_left_is_said_in_a_unit_that_people_use(registry, left, zh, en):
     asked = {"purpose": Purpose.REMIND, "deadline_at": NOON + left}
-    assert zh in registry.render(wording(**asked)).body
-    assert en in registry.render(wording(**asked, language="en")).body
+    assert zh in best(registry, wording(**asked)).body
+    assert en in best(registry, wording(**asked, language="en")).body
 
 
 def test_a_deadline_that_is_unknown_or_has_passed_is_not_said(registry):
     for deadline_at in (None, NOON, NOON - timedelta(hours=1)):
-        assert "请立即回复1签收" in registry.render(wording(deadline_at=deadline_at)).body
+        assert "请立即回复1签收" in best(registry, wording(deadline_at=deadline_at)).body
 
 
 def test_reminders_of_a_step_do_not_ask_to_accept_again(registry):
-    body = registry.render(wording(purpose=Purpose.REMIND, step=Step.ON_SITE)).body
+    body = best(registry, wording(purpose=Purpose.REMIND, step=Step.ON_SITE)).body
     assert "办理时限" in body
     assert "回复1" not in body
 
@@ -115,7 +119,7 @@ def test_every_purpose_fits_into_one_sms_whatever_its_values_are(registry):
         Purpose, (None, *Step), Grade, ("zh_CN", "en"), (True, False), (None, timedelta(minutes=119), timedelta(days=30))
     ):
         asked = {"purpose": purpose, "step": step, "grade": grade, "language": language, "can_reply": can_reply, "code": "WWWWWW"}
-        body = registry.render(wording(**asked, deadline_at=NOON + deadline if deadline else None)).body
+        body = best(registry, wording(**asked, deadline_at=NOON + deadline if deadline else None)).body
         assert not too_long(body), body
         assert "{" not in body
         assert body.startswith("【警钟】" if language == "zh_CN" else "Tocsin: ")
@@ -132,7 +136,7 @@ def test_every_body_fits_in_the_worst_case(registry):
 @pytest.mark.parametrize("code", ["", "C7H2M", "c7h2mq", "ABCDEF", "张三李四王五", "C7H2MQ1", "C7H2M\n"])
 def test_nothing_but_an_opaque_code_gets_into_a_text(registry, code):
     with pytest.raises(TemplateError):
-        registry.render(wording(code=code))
+        best(registry, wording(code=code))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from libs.log import get_logger
 from services.notifier.gateways import Outgoing, Sought
-from services.notifier.gateways.domestic import Bounds, Key, Keys, Meaning, capabilities, e164, national, outcome_of
+from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, e164, national
 from services.notifier.rules.registered import aliyun_name
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 from services.notifier.rules.texts import Registered
@@ -24,8 +23,6 @@ PAGE_SIZE = 50
 PAGES_MAX = 10
 CROSSING = timedelta(minutes=1)
 """A call that began so long before midnight may have been noted on the next day."""
-
-log = get_logger("notifier")
 
 MEANING = Meaning(
     {
@@ -62,7 +59,7 @@ _STATES = {1: AttemptState.SUBMITTED, 2: AttemptState.UNDELIVERED, 3: AttemptSta
 """QuerySendDetails, SendStatus: waits for a receipt, failed, arrived."""
 
 
-class Api(Protocol):
+class Api(Client, Protocol):
     """The two calls, as `aliyun_sdk` makes them. Raise `NotReached`, `Refused` or `Unclear`."""
 
     async def send_sms(self, *, phone: str, signature: str, template: str, variables: dict[str, str], out_id: str) -> str:
@@ -73,22 +70,12 @@ class Api(Protocol):
         """How many messages went to a number on a day, and one page of them, the newest first."""
         ...
 
-    async def close(self) -> None:
-        """Gives its connections back."""
-        ...
 
-
-class AliyunGateway:
+class AliyunGateway(DomesticGateway[Api]):
     """SMS over one account of Aliyun's."""
 
     name = NAME
-
-    def __init__(self, apis: list[Api], registered: Registered, bounds: Bounds, *, takes_replies: bool) -> None:
-        self.capabilities = capabilities(takes_replies=takes_replies)
-        self._apis = apis
-        self._keys = Keys(NAME, apis, is_of_the_key)
-        self._registered = registered
-        self._bounds = bounds
+    meaning = MEANING
 
     async def send(self, message: Outgoing) -> Accepted | Rejected | Ambiguous:
         code = self._registered.codes.get(message.template_id)
@@ -105,7 +92,7 @@ class AliyunGateway:
                 out_id=str(message.attempt_id),
             )
 
-        sent = await outcome_of(self._keys.ask(call), MEANING, self._bounds)
+        sent = await self._asked(self._keys.ask(call))
         return Accepted(sent) if isinstance(sent, str) else sent
 
     async def find(self, sought: Sought) -> Accepted | Missing | Unanswered:
@@ -114,18 +101,10 @@ class AliyunGateway:
     async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
         return await self._look(sought, None if sought.provider_id == _found_id(sought) else sought.provider_id)
 
-    async def close(self) -> None:
-        for api in self._apis:
-            await api.close()
-
     async def _look(self, sought: Sought, biz_id: str | None) -> Accepted | Missing | Unanswered:
         if sought.to is None:
             return Unanswered()
-        seen = await outcome_of(self._search(sought, biz_id), MEANING, self._bounds)
-        if isinstance(seen, Rejected | Ambiguous):
-            log.warning("notifier.look_unanswered", gateway=NAME, outcome=repr(seen))
-            return Unanswered()
-        return seen
+        return await self._looked(self._search(sought, biz_id))
 
     async def _search(self, sought: Sought, biz_id: str | None) -> Accepted | Missing | Unanswered:
         days = dict.fromkeys(f"{at.astimezone(ZONE):%Y%m%d}" for at in (sought.since, sought.since + CROSSING))
@@ -157,7 +136,9 @@ def make_gateway(
     """The gateway on an account. Imports the SDK: only a deployment that uses it pays for that."""
     from services.notifier.gateways.aliyun_sdk import AliyunSdk
 
-    return AliyunGateway([AliyunSdk(key, api_base_url, bounds) for key in keys], registered, bounds, takes_replies=takes_replies)
+    return AliyunGateway(
+        [AliyunSdk(key, api_base_url, bounds) for key in keys], registered, bounds, is_of_the_key=is_of_the_key, takes_replies=takes_replies
+    )
 
 
 def is_of_the_key(code: str) -> bool:

@@ -6,16 +6,26 @@ A provider's SDK is imported by the gateway that uses it (`aliyun_sdk`, `tencent
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from libs.log import get_logger
 from services.notifier.gateways import Capabilities
-from services.notifier.rules.states import Ambiguous, Refusal, Rejected
+from services.notifier.rules.states import Ambiguous, Refusal, Rejected, Unanswered
+from services.notifier.rules.texts import Registered
 
 MAINLAND = "+86"
 CODE_CHARS_MAX = 64
 
-ClientT = TypeVar("ClientT")
+
+class Client(Protocol):
+    """What every client of a provider's API can do."""
+
+    async def close(self) -> None:
+        """Gives its connections back."""
+        ...
+
+
+ClientT = TypeVar("ClientT", bound=Client)
 AnswerT = TypeVar("AnswerT")
 
 log = get_logger("notifier")
@@ -86,19 +96,6 @@ class Keys(Generic[ClientT]):
         return answer
 
 
-async def outcome_of(work: Awaitable[AnswerT], meaning: "Meaning", bounds: Bounds) -> AnswerT | Rejected | Ambiguous:
-    """What `work` came to, within the time that one call may take."""
-    try:
-        async with asyncio.timeout(bounds.request_timeout_s):
-            return await work
-    except NotReached:
-        return Rejected(Refusal.BUSY, 0)
-    except Refused as refused:
-        return meaning.of(refused)
-    except (TimeoutError, Unclear) as error:
-        return Ambiguous(str(error) or type(error).__name__)
-
-
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a provider's codes mean. The longest prefix that is known decides; of what is not known, nobody can say whether it was sent."""
@@ -116,6 +113,52 @@ class Meaning:
         known = max((prefix for prefix in self.refusals if code == prefix or code.startswith(prefix)), key=len, default=None)
         refusal = self.refusals[known] if known is not None else None
         return Ambiguous(code) if refusal is None else Rejected(refusal, None, code=code)
+
+
+async def outcome_of(work: Awaitable[AnswerT], meaning: Meaning, bounds: Bounds) -> AnswerT | Rejected | Ambiguous:
+    """What `work` came to, within the time that one call may take."""
+    try:
+        async with asyncio.timeout(bounds.request_timeout_s):
+            return await work
+    except NotReached:
+        return Rejected(Refusal.BUSY, 0)
+    except Refused as refused:
+        return meaning.of(refused)
+    except (TimeoutError, Unclear) as error:
+        return Ambiguous(str(error) or type(error).__name__)
+
+
+class DomesticGateway(Generic[ClientT]):
+    """SMS over one account: what does not depend on whose account it is. `apis`: one for each key, the present one first."""
+
+    name: str
+    meaning: Meaning
+
+    def __init__(
+        self, apis: Sequence[ClientT], registered: Registered, bounds: Bounds, *, is_of_the_key: Callable[[str], bool], takes_replies: bool
+    ) -> None:
+        self.capabilities = capabilities(takes_replies=takes_replies)
+        self._apis = apis
+        self._keys = Keys(self.name, apis, is_of_the_key)
+        self._registered = registered
+        self._bounds = bounds
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        for api in self._apis:
+            await api.close()
+
+    async def _asked(self, work: Awaitable[AnswerT]) -> AnswerT | Rejected | Ambiguous:
+        """What a call came to."""
+        return await outcome_of(work, self.meaning, self._bounds)
+
+    async def _looked(self, search: Awaitable[AnswerT]) -> AnswerT | Unanswered:
+        """What looking into the provider's lists came to."""
+        seen = await self._asked(search)
+        if isinstance(seen, Rejected | Ambiguous):
+            log.warning("notifier.look_unanswered", gateway=self.name, outcome=repr(seen))
+            return Unanswered()
+        return seen
 
 
 def capabilities(*, takes_replies: bool) -> Capabilities:

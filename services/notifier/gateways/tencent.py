@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from libs.log import get_logger
 from services.notifier.gateways import Outgoing, Sought
-from services.notifier.gateways.domestic import Bounds, Key, Keys, Meaning, Refused, capabilities, e164, outcome_of
+from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, Refused, e164
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 from services.notifier.rules.texts import Registered
 
@@ -26,8 +25,6 @@ SLACK = timedelta(minutes=2)
 """Its times are whole seconds, on its own clock."""
 BACK = timedelta(hours=12)
 """How long after an attempt its receipt is looked for."""
-
-log = get_logger("notifier")
 
 MEANING = Meaning(
     {
@@ -60,7 +57,7 @@ MEANING = Meaning(
 """Codes as documented at cloud.tencent.com, document 382/59177, and `tencentcloud.sms.v20210111.errorcodes`."""
 
 
-class Api(Protocol):
+class Api(Client, Protocol):
     """The two calls, as `tencent_sdk` makes them. Raise `NotReached`, `Refused` or `Unclear`."""
 
     async def send_sms(self, *, phone: str, signature: str, template: str, variables: Sequence[str], context: str) -> tuple[str, str, str]:
@@ -69,10 +66,6 @@ class Api(Protocol):
 
     async def pull_by_number(self, *, phone: str, begin: int, end: int, offset: int, limit: int) -> list[Any]:
         """The receipts of a number between two instants (Unix seconds)."""
-        ...
-
-    async def close(self) -> None:
-        """Gives its connections back."""
         ...
 
 
@@ -85,17 +78,11 @@ class Report:
     seen: Accepted
 
 
-class TencentGateway:
+class TencentGateway(DomesticGateway[Api]):
     """SMS over one application of Tencent Cloud's."""
 
     name = NAME
-
-    def __init__(self, apis: list[Api], registered: Registered, bounds: Bounds, *, takes_replies: bool) -> None:
-        self.capabilities = capabilities(takes_replies=takes_replies)
-        self._apis = apis
-        self._keys = Keys(NAME, apis, is_of_the_key)
-        self._registered = registered
-        self._bounds = bounds
+    meaning = MEANING
 
     async def send(self, message: Outgoing) -> Accepted | Rejected | Ambiguous:
         code = self._registered.codes.get(message.template_id)
@@ -114,7 +101,7 @@ class TencentGateway:
                 raise Refused(200, answered, text)
             return serial
 
-        sent = await outcome_of(self._keys.ask(call), MEANING, self._bounds)
+        sent = await self._asked(self._keys.ask(call))
         if not isinstance(sent, str):
             return sent
         return Accepted(sent) if sent else Ambiguous("no SerialNo")
@@ -125,18 +112,10 @@ class TencentGateway:
     async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
         return await self._look(sought)
 
-    async def close(self) -> None:
-        for api in self._apis:
-            await api.close()
-
     async def _look(self, sought: Sought) -> Accepted | Missing | Unanswered:
         if sought.to is None:
             return Unanswered()
-        seen = await outcome_of(self._search(sought), MEANING, self._bounds)
-        if isinstance(seen, Rejected | Ambiguous):
-            log.warning("notifier.look_unanswered", gateway=NAME, outcome=repr(seen))
-            return Unanswered()
-        return seen
+        return await self._looked(self._search(sought))
 
     async def _search(self, sought: Sought) -> Accepted | Unanswered:
         for page in range(PAGES_MAX):
@@ -173,7 +152,7 @@ def make_gateway(
     from services.notifier.gateways.tencent_sdk import TencentSdk
 
     apis: list[Api] = [TencentSdk(key, api_base_url, region, app_id, bounds) for key in keys]
-    return TencentGateway(apis, registered, bounds, takes_replies=takes_replies)
+    return TencentGateway(apis, registered, bounds, is_of_the_key=is_of_the_key, takes_replies=takes_replies)
 
 
 def is_of_the_key(code: str) -> bool:

@@ -1,8 +1,9 @@
 """Twilio through its official SDK, over an HTTP client of our own: the SDK's ignores its timeout and leaks its session (findings.md)."""
 
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from twilio.rest import Client
 from libs.log import get_logger
 from libs.web import forms
 from services.notifier.gateways import Capabilities, Outgoing, Sought
+from services.notifier.gateways.session import NEVER_SENT, Session, whole
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 
 NAME = "twilio"
@@ -21,7 +23,6 @@ FALLBACK = "twilio_fallback"
 API = "https://api.twilio.com"
 MAINLAND = ("+86",)
 """Over Twilio, mainland China has no two-way SMS and refuses links (findings.md, SMS)."""
-ANSWER_BYTES_MAX = 1_000_000
 FIND_PAGE = 50
 FIND_MESSAGES_MAX = 2_000
 """How far back one number's messages are read; whoever is not found by then may still be there."""
@@ -54,8 +55,6 @@ STOPPED = 21610
 _retry_after_s: contextvars.ContextVar[float] = contextvars.ContextVar("retry_after_s", default=0.0)
 """What the answer to this task's last request said: the SDK's errors do not carry headers."""
 
-NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-"""No connection was made: nothing can have been sent."""
 UNCLEAR = (aiohttp.ClientError, TimeoutError, OSError, TwilioException, ValueError, KeyError)
 """Whatever else may end a call of the SDK's without an answer that can be read."""
 
@@ -101,36 +100,10 @@ class TwilioGateway:
         return _seen(sent) if sent.sid else Ambiguous("no sid")
 
     async def find(self, sought: Sought) -> Accepted | Missing | Unanswered:
-        if sought.to is None:
-            return Unanswered()
-        found: Any = None
-        seen = 0
-        try:
-            # The newest come first. In a storm one phone gets hundreds of messages: read back to `since`, not just the first page.
-            async for message in await self._client.messages.stream_async(to=sought.to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
-                seen += 1
-                if message.date_created is not None and message.date_created < sought.since - DATE_SLACK:
-                    break
-                if message.body == sought.body and message.sid not in sought.taken and str(message.direction) == "outbound-api":
-                    found = message  # the oldest one that fits is the one that this attempt sent
-        except UNCLEAR as error:
-            log.warning("notifier.find_unanswered", gateway=self.name, error=type(error).__name__)
-            return Unanswered()
-        if found is not None:
-            return _seen(found)
-        return Missing() if seen < FIND_MESSAGES_MAX else Unanswered()
+        return await found_in(self._client.messages, sought, _seen, gateway=self.name, fits=lambda message: message.body == sought.body)
 
     async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
-        try:
-            return _seen(await self._client.messages(str(sought.provider_id)).fetch_async())
-        except (TwilioRestException, TwilioServiceException) as error:
-            if error.status == 404:
-                return Missing()
-            log.warning("notifier.fetch_refused", gateway=self.name, status=error.status, code=error.code)
-            return Unanswered()
-        except UNCLEAR as error:
-            log.warning("notifier.fetch_unanswered", gateway=self.name, error=type(error).__name__)
-            return Unanswered()
+        return await fetched(self._client.messages(str(sought.provider_id)), _seen, gateway=self.name)
 
     async def close(self) -> None:
         await self._http.close()
@@ -179,18 +152,55 @@ def seen_in_callback(provider_id: str, status: str, error_code: int | None) -> A
     return None if state is None else Accepted(provider_id, state, error_code, busy=error_code in _BUSY_CODES)
 
 
-class HttpClient(AsyncHttpClient):
-    """What the SDK sends its requests with: one session, explicit timeouts, no retries, no logging of numbers and texts.
+async def found_in(
+    kind: Any, sought: Sought, seen: Callable[[Any], Accepted], *, gateway: str, fits: Callable[[Any], bool] = lambda _: True
+) -> Accepted | Missing | Unanswered:
+    """Looks through the account's list of messages, or of calls, to the number: the oldest that fits, and no attempt has, is the one."""
+    if sought.to is None:
+        return Unanswered()
+    found: Any = None
+    count = 0
+    try:
+        # The newest come first. In a storm one phone gets hundreds of messages: read back to `since`, not just the first page.
+        async for one in await kind.stream_async(to=sought.to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
+            count += 1
+            if one.date_created is not None and one.date_created < sought.since - DATE_SLACK:
+                break
+            if fits(one) and one.sid not in sought.taken and str(one.direction) == "outbound-api":
+                found = one
+    except UNCLEAR as error:
+        log.warning("notifier.find_unanswered", gateway=gateway, error=type(error).__name__)
+        return Unanswered()
+    if found is not None:
+        return seen(found)
+    return Missing() if count < FIND_MESSAGES_MAX else Unanswered()
 
-    The session is opened with the first request, since it belongs to the running event loop.
-    """
+
+async def fetched(one: Any, seen: Callable[[Any], Accepted], *, gateway: str) -> Accepted | Missing | Unanswered:
+    """Asks after one message, or one call, by its sid."""
+    try:
+        return seen(await one.fetch_async())
+    except (TwilioRestException, TwilioServiceException) as error:
+        if error.status == 404:
+            return Missing()
+        log.warning("notifier.fetch_refused", gateway=gateway, status=error.status, code=error.code)
+        return Unanswered()
+    except UNCLEAR as error:
+        log.warning("notifier.fetch_unanswered", gateway=gateway, error=type(error).__name__)
+        return Unanswered()
+
+
+class HttpClient(AsyncHttpClient):
+    """What the SDK sends its requests with: one session, explicit timeouts, no retries, no logging of numbers and texts."""
 
     def __init__(self, *, request_timeout_s: float, connect_timeout_s: float, connections_max: int) -> None:
         self.is_async = True
         self.base_url = API
-        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, connect=connect_timeout_s)
-        self._connections_max = connections_max
-        self._session: aiohttp.ClientSession | None = None
+        self._session = Session(
+            request_timeout_s=request_timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            connector=partial(aiohttp.TCPConnector, limit=connections_max),
+        )
 
     async def request(  # type: ignore[override]  # noqa: PLR0917 - the shape that the SDK calls
         self,
@@ -204,30 +214,18 @@ class HttpClient(AsyncHttpClient):
         allow_redirects: bool = False,  # noqa: ARG002 - Twilio's API does not redirect
     ) -> Response:
         """Sends one request; raises what aiohttp raises."""
-        session = self._session or self._open()
+        session = self._session.opened()
         if auth is not None:
             headers = {**(headers or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
         url = self.base_url + uri.removeprefix(API)
         form = forms.encode(_fields(data)) if data else None  # aiohttp's own forms cost more than the rest of the call
         async with session.request(method, url, params=params, data=form, headers=headers, allow_redirects=False) as answer:
             _retry_after_s.set(_seconds(answer.headers.get("Retry-After", "")))
-            text = b""
-            async for chunk in answer.content.iter_chunked(ANSWER_BYTES_MAX):
-                text += chunk
-                if len(text) > ANSWER_BYTES_MAX:
-                    raise aiohttp.ClientPayloadError("the answer is too long")
-            return Response(answer.status, text.decode("utf-8", "replace"), answer.headers)
+            return Response(answer.status, (await whole(answer)).decode("utf-8", "replace"), answer.headers)
 
     async def close(self) -> None:
         """Closes the session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=self._connections_max)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
+        await self._session.close()
 
 
 def refused(status: int, code: int) -> Rejected | Ambiguous:

@@ -13,7 +13,8 @@ from twilio.rest import Client
 
 from libs.log import get_logger
 from services.notifier.gateways import Capabilities, Outgoing, Sought
-from services.notifier.gateways.twilio import DATE_SLACK, FIND_MESSAGES_MAX, FIND_PAGE, NEVER_SENT, UNCLEAR, HttpClient, client_of, refused
+from services.notifier.gateways.session import NEVER_SENT
+from services.notifier.gateways.twilio import UNCLEAR, HttpClient, client_of, fetched, found_in, refused
 from services.notifier.rules.calls import VOICE, CallOutcome
 from services.notifier.rules.speech import Spoken
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
@@ -86,36 +87,11 @@ class TwilioVoiceGateway:
         return _seen(made) if made.sid else Ambiguous("no sid")
 
     async def find(self, sought: Sought) -> Accepted | Missing | Unanswered:
-        """The oldest call to that number since then that no attempt has: an officer is called by one attempt at a time."""
-        if sought.to is None:
-            return Unanswered()
-        found: Any = None
-        seen = 0
-        try:
-            async for call in await self._client.calls.stream_async(to=sought.to, limit=FIND_MESSAGES_MAX, page_size=FIND_PAGE):
-                seen += 1
-                if call.date_created is not None and call.date_created < sought.since - DATE_SLACK:
-                    break
-                if call.sid not in sought.taken and str(call.direction) == "outbound-api":
-                    found = call
-        except UNCLEAR as error:
-            log.warning("notifier.find_unanswered", gateway=self.name, error=type(error).__name__)
-            return Unanswered()
-        if found is not None:
-            return _seen(found)
-        return Missing() if seen < FIND_MESSAGES_MAX else Unanswered()
+        """An officer is called by one attempt at a time: of the calls to that number, the one that no attempt has is this one's."""
+        return await found_in(self._client.calls, sought, _seen, gateway=self.name)
 
     async def fetch(self, sought: Sought) -> Accepted | Missing | Unanswered:
-        try:
-            return _seen(await self._client.calls(str(sought.provider_id)).fetch_async())
-        except (TwilioRestException, TwilioServiceException) as error:
-            if error.status == 404:
-                return Missing()
-            log.warning("notifier.fetch_refused", gateway=self.name, status=error.status, code=error.code)
-            return Unanswered()
-        except UNCLEAR as error:
-            log.warning("notifier.fetch_unanswered", gateway=self.name, error=type(error).__name__)
-            return Unanswered()
+        return await fetched(self._client.calls(str(sought.provider_id)), _seen, gateway=self.name)
 
     async def close(self) -> None:
         await self._http.close()

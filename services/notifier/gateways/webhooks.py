@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from services.notifier.gateways.session import Session
 from services.notifier.rules.webhooks import Allowed, Answered, is_address, wrong_url
 
 LOOK_UP_S = 3.0
@@ -18,22 +19,26 @@ USER_AGENT = "Tocsin-Webhooks/1"
 
 
 class Receivers:
-    """What webhooks are called with: one session, opened with the first call, since it belongs to the running event loop."""
+    """What webhooks are called with."""
 
     def __init__(self, allowed: Allowed, *, request_timeout_s: float, connect_timeout_s: float, connections_max: int) -> None:
         self.allowed = allowed
-        self._timeout = aiohttp.ClientTimeout(total=request_timeout_s, connect=connect_timeout_s)
-        self._connections_max = connections_max
-        self._session: aiohttp.ClientSession | None = None
+        self._session = Session(
+            request_timeout_s=request_timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            connector=lambda: aiohttp.TCPConnector(
+                limit=connections_max, resolver=_Resolver(allowed), use_dns_cache=False, keepalive_timeout=30
+            ),
+            auto_decompress=False,
+        )
 
     async def tell(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
         """Posts `body`; the answer's status is all that counts, its text is not read."""
         if (wrong := wrong_url(url, self.allowed)) is not None:
             return Answered(None, f"url_{wrong}")  # registered when other networks were allowed
         sent = {"content-type": "application/json", "user-agent": USER_AGENT, **headers}
-        session = self._session or self._open()
         try:
-            async with session.post(url, data=body, headers=sent, allow_redirects=False) as answer:
+            async with self._session.opened().post(url, data=body, headers=sent, allow_redirects=False) as answer:
                 answer.close()
                 return Answered(answer.status)
         except PermissionError:
@@ -51,17 +56,7 @@ class Receivers:
 
     async def close(self) -> None:
         """Closes the session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open(self) -> aiohttp.ClientSession:
-        resolver = _Resolver(self.allowed)
-        connector = aiohttp.TCPConnector(limit=self._connections_max, resolver=resolver, use_dns_cache=False, keepalive_timeout=30)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-        )
-        return self._session
+        await self._session.close()
 
 
 class _Resolver(AbstractResolver):

@@ -11,10 +11,10 @@ from uuid import UUID
 from libs.db import Tx
 from libs.directory.permissions import ClientPrincipal, Principal, require
 from libs.errors import Conflict, NotFound
-from libs.events import Event, new_id, publish
-from libs.events.catalogue import NotificationResent
+from libs.events import new_id, publish
 from libs.i18n import gettext as _
 from services.notifier import store
+from services.notifier.handlers import telling
 from services.notifier.rules.states import NotificationState
 from services.notifier.store import resent
 
@@ -33,30 +33,10 @@ async def resend(tx: Tx, who: Principal, notification_id: UUID, now: datetime) -
         raise Conflict("already_resent", _("This notification was sent again already. Look at what became of that one."))
     client = who.client_id if isinstance(who, ClientPrincipal) else None
     account = None if isinstance(who, ClientPrincipal) else who.account_id
-    new = replace(subject, notification_id=new_id(), requested_at=now, cause_id=new_id())
-    data = NotificationResent(
-        notification_id=new.notification_id,
-        case_id=new.case_id,
-        grade=new.grade,
-        division_code=new.division_code,
-        tier=new.tier,
-        post_id=new.post_id,
-        officer_id=new.officer_id,
-        purpose=new.purpose,
-        resend_of=notification_id,
-        by=account,
-        client_id=client,
-    )
+    new = replace(subject, notification_id=new_id(), requested_at=now)
+    event = telling.tell(subject, telling.resent(new, notification_id, by=account, client_id=client), now)
+    new = replace(new, cause_id=event.id)
     await store.add_notifications(tx, [new], now)
     await resent.mark(tx, new.notification_id, notification_id, client or str(account))
-    event = Event(
-        id=new.cause_id,
-        key=new.case_id,
-        time=now,
-        data=data,
-        correlation_id=subject.correlation_id,
-        causation_id=subject.cause_id,
-        traceparent=subject.traceparent,
-    )
     await publish(tx, [event])
     return new.notification_id

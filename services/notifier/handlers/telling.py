@@ -4,7 +4,14 @@ from datetime import datetime
 from uuid import UUID
 
 from libs.events import Event, EventData, new_id
-from libs.events.catalogue import BudgetSpent, ContactStopped, NotificationDelivered, NotificationFailed, NotificationSubmitted
+from libs.events.catalogue import (
+    BudgetSpent,
+    ContactStopped,
+    NotificationDelivered,
+    NotificationFailed,
+    NotificationResent,
+    NotificationSubmitted,
+)
 from services.notifier.store import Subject
 
 
@@ -46,6 +53,11 @@ def stopped(subject: Subject, contact_id: UUID, gateway: str) -> ContactStopped:
 def budget_spent(subject: Subject, gateway: str, budget: int) -> BudgetSpent:
     """The officer has had all the messages of a day."""
     return BudgetSpent(**_common(subject), gateway=gateway, budget=budget)
+
+
+def resent(subject: Subject, resend_of: UUID, *, by: UUID | None, client_id: str | None) -> NotificationResent:
+    """Somebody had a failed one sent again, as this one."""
+    return NotificationResent(**_common(subject), resend_of=resend_of, by=by, client_id=client_id)
 
 
 def _common(subject: Subject) -> dict[str, object]:

@@ -96,15 +96,15 @@ async def register(tx: Tx, sealer: Sealer, client_id: str, url: str, now: dateti
     kept = await store.save(tx, client_id, url, now, webhook_id=webhook_id, secret_sealed=sealed)
     await publish(tx, [new_event(WebhookRegistered(webhook_id=kept, client_id=client_id), key=kept, time=now)])
     made = known is None and kept == webhook_id
-    return Registered(await _of(tx, client_id), secret_text(secret) if made else None)
+    return Registered(await of_client(tx, client_id), secret_text(secret) if made else None)
 
 
 async def rotate(tx: Tx, sealer: Sealer, client_id: str, now: datetime) -> Registered:
     """A new secret. For a week the one before signs as well, so that no message is refused while the receiver changes over."""
-    webhook = await _of(tx, client_id)
+    webhook = await of_client(tx, client_id)
     secret = random.token_bytes(SECRET_BYTES)
     await store.renew_secret(tx, webhook.webhook_id, sealer.seal(secret, secret_aad(webhook.webhook_id)), now + OLD_SECRET_SIGNS)
-    return Registered(await _of(tx, client_id), secret_text(secret))
+    return Registered(await of_client(tx, client_id), secret_text(secret))
 
 
 async def unregister(tx: Tx, webhook: Webhook, now: datetime) -> None:
@@ -116,7 +116,10 @@ async def unregister(tx: Tx, webhook: Webhook, now: datetime) -> None:
 
 async def of_client(tx: Tx, client_id: str) -> Webhook:
     """The webhook of a client; NotFound when it has none."""
-    return await _of(tx, client_id)
+    webhook = await store.of_client(tx, client_id)
+    if webhook is None:
+        raise NotFound("no_webhook", _("This API client has no webhook. Register one with PUT /v1/webhook."))
+    return webhook
 
 
 async def of_id(tx: Tx, webhook_id: UUID) -> Webhook:
@@ -201,7 +204,7 @@ async def record(tx: Tx, delivery: Delivery, answered: Answered, now: datetime) 
 
 async def again(tx: Tx, client_id: str, delivery_id: UUID, now: datetime) -> None:
     """Lets a delivery of this client that was given up be tried again."""
-    webhook = await _of(tx, client_id)
+    webhook = await of_client(tx, client_id)
     if webhook.gone_at is not None:
         raise Conflict("webhook_gone", _("This receiver has answered 410 and is told nothing. Register it again first."))
     if not await store.again(tx, now, delivery_id=delivery_id, webhook_id=webhook.webhook_id):
@@ -228,13 +231,6 @@ def body_of(delivery: Delivery) -> bytes:
             },
         }
     )
-
-
-async def _of(tx: Tx, client_id: str) -> Webhook:
-    webhook = await store.of_client(tx, client_id)
-    if webhook is None:
-        raise NotFound("no_webhook", _("This API client has no webhook. Register one with PUT /v1/webhook."))
-    return webhook
 
 
 def _to_tell(sealer: Sealer, webhook: Webhook, delivery: Delivery, now: datetime) -> ToTell:

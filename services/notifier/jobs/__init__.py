@@ -1,7 +1,6 @@
 """What the notifier does by itself: sending what is queued, and asking after what nobody reported on."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import TypeAlias
@@ -18,12 +17,12 @@ from services.notifier import store
 from services.notifier.handlers.asking import ask, number_of
 from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, claim, observe
+from services.notifier.jobs.calling import LOOK_AGAIN_S, Calling
 from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
 from services.notifier.store import Unheard, calls, figures, receipts
 
 CHECKS_AT_ONCE_MAX = 32
-LOOK_AGAIN_S = 0.5
 LOOK_AGAIN_MIN_S = 0.01
 RESERVED_PART = 8
 """An eighth of the calls that may be under way is kept for urgent messages: calls that hang with others do not keep them waiting."""
@@ -68,46 +67,23 @@ async def settle_bundles(database: Database, clock: Clock) -> None:
         log.warning("notifier.members_left_behind", notifications=left_behind)
 
 
-class Sender:
-    """Claims, calls and records without waiting for each other: a call that hangs keeps one place busy, never the others.
+class Sender(Calling[Seen]):
+    """Sends what is queued.
 
-    A call is only made for an attempt that is committed. What a call brought is recorded in batches; results that could not be
-    recorded (database away) are kept for the next round, and looked up at the provider after the lease if this process dies first.
+    A call is only made for an attempt that is committed, and is looked up at the provider after the lease if this process dies first.
     """
 
     def __init__(self, database: Database, clock: Clock, means: Means, *, at_once_max: int, finish_s: float) -> None:
-        self.wake = asyncio.Event()
+        super().__init__(at_once_max=at_once_max, finish_s=finish_s)
         self._database = database
         self._clock = clock
         self._means = means
-        self._at_once_max = at_once_max
         self._reserve = at_once_max // RESERVED_PART
-        self._finish_s = finish_s
-        self._calls: set[asyncio.Task[None]] = set()
-        self._seen: deque[Seen] = deque()
-        self._more = True
         self._hungry = False
-
-    def work_arrived(self) -> None:
-        """Something was queued: look at once."""
-        self._more = True
-        self.wake.set()
 
     async def run_once(self) -> Tick:
         """Sends until nothing is due and every call has ended."""
-        worked = 0
-        self._more = True
-        try:
-            while self._more or self._calls or self._seen:
-                worked += await self._record()
-                free = self._at_once_max - len(self._calls)
-                if self._more and free > 0:
-                    worked += await self._launch(free)
-                elif self._calls and not self._seen:
-                    await self._wait()
-        except asyncio.CancelledError:
-            await self._finish()
-            raise
+        worked = await self._work()
         async with self._database.connection() as connection:
             send_at, _ = await store.next_times(connection)
         now = self._clock.now()
@@ -119,9 +95,7 @@ class Sender:
             claimed = await claim(tx, self._means, self._clock.now(), free, self._reserve)
         self._more, self._hungry = claimed.more, claimed.hungry
         for one in claimed.ready:
-            task = asyncio.create_task(self._call(one), name="notifier-call")
-            self._calls.add(task)
-            task.add_done_callback(self._ended)
+            self._begin(self._call(one), "notifier-call")
         return claimed.worked
 
     async def _call(self, ready: Ready) -> None:
@@ -146,7 +120,7 @@ class Sender:
             if not isinstance(seen, Accepted):
                 span.fail(outcome)
                 log.warning("notifier.call", gateway=name, attempt_id=str(ready.message.attempt_id), outcome=repr(seen))
-        self._seen.append((ready.message.attempt_id, seen))
+        self._heard.append((ready.message.attempt_id, seen))
 
     async def _send(self, ready: Ready) -> Observation:
         started_s = self._clock.elapsed_s()
@@ -161,38 +135,25 @@ class Sender:
         finally:
             CALL_SECONDS.labels(name).observe(max(self._clock.elapsed_s() - started_s, 0.0))
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._calls.discard(task)
-        free = self._at_once_max - len(self._calls)
+    def _place_is_free(self) -> None:
         # Not for each single place: what waits is taken up several at a time, and what is urgent has places of its own.
-        self._more = self._more or (self._hungry and free >= 2 * self._reserve)
-        self.wake.set()
+        self._more = self._more or (self._hungry and self._free >= 2 * self._reserve)
 
     async def _record(self) -> int:
-        batch = [self._seen[at] for at in range(min(len(self._seen), RECORD_MAX))]
+        batch = [self._heard[at] for at in range(min(len(self._heard), RECORD_MAX))]
         if batch:
             await _record(self._database, self._clock, self._means, batch)
         for _ in batch:
-            self._seen.popleft()
+            self._heard.popleft()
         return len(batch)
 
-    async def _wait(self) -> None:
-        """Until a call ends, work arrives or a token is there; in real time, since it waits for the network. Looks twice a second."""
-        self.wake.clear()
+    def _wait_s(self) -> float:
+        """Until a token is there, where only the pace keeps something waiting."""
+        if not self._hungry:
+            return LOOK_AGAIN_S
         now = self._clock.now()
-        token_s = (self._means.shaping.next_at(now) - now).total_seconds() if self._hungry else LOOK_AGAIN_S
-        try:
-            async with asyncio.timeout(min(max(token_s, LOOK_AGAIN_MIN_S), LOOK_AGAIN_S)):
-                await self.wake.wait()
-        except TimeoutError:
-            self._more = True
-
-    async def _finish(self) -> None:
-        """On the way out: lets calls that are under way end, and records them, so that a restart has nothing to look up."""
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=self._finish_s)
-        while self._seen:
-            await self._record()
+        token_s = (self._means.shaping.next_at(now) - now).total_seconds()
+        return min(max(token_s, LOOK_AGAIN_MIN_S), LOOK_AGAIN_S)
 
 
 class Checker:

@@ -1,8 +1,6 @@
 """Telling receivers what is due, without one of them holding up another."""
 
-import asyncio
 from collections import Counter as Counts
-from collections import deque
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,10 +13,10 @@ from libs.log import get_logger
 from libs.service import Tick
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers.webhooks import ToTell, claim, record
+from services.notifier.jobs.calling import Calling
 from services.notifier.rules.webhooks import KEPT, Answered, DeliveryState, sign
 from services.notifier.store import webhooks as store
 
-LOOK_AGAIN_S = 0.5
 LEASE_SLACK_S = 20.0
 """A delivery that nobody recorded is told again after the call's own time and this: then whoever took it is dead."""
 FAILING_SHARE = 0.5
@@ -31,58 +29,31 @@ log = get_logger("notifier")
 TOLD = Counter("tocsin_notifier_webhook_calls_total", "Calls to the webhooks of schools and hospitals, by outcome.", ["outcome"])
 
 
-class Teller:
+class Teller(Calling[tuple[ToTell, Answered]]):
     """Claims, calls and records, each call by itself. Every replica may run one."""
 
     def __init__(
         self, database: Database, clock: Clock, sealer: Sealer, receivers: Receivers, *, each_max: int, at_once_max: int, timeout_s: float
     ) -> None:
-        self.wake = asyncio.Event()
+        super().__init__(at_once_max=at_once_max, finish_s=timeout_s + 1)
         self._database = database
         self._clock = clock
         self._sealer = sealer
         self._receivers = receivers
         self._each_max = each_max
-        self._at_once_max = at_once_max
         self._failing_max = max(int(at_once_max * FAILING_SHARE), 1)
         self._lease = timedelta(seconds=timeout_s + LEASE_SLACK_S)
-        self._finish_s = timeout_s + 1
-        self._calls: set[asyncio.Task[None]] = set()
         self._busy: Counts[UUID] = Counts()
         self._failing: Counts[UUID] = Counts()
-        self._heard: deque[tuple[ToTell, Answered]] = deque()
-        self._more = True
-
-    def work_arrived(self) -> None:
-        """Something was queued: look at once."""
-        self._more = True
-        self.wake.set()
 
     async def run_once(self) -> Tick:
         """Tells until nothing is due and every call has ended."""
-        worked = 0
-        self._more = True
-        try:
-            while self._more or self._calls or self._heard:
-                worked += await self._record()
-                if self._more:
-                    worked += await self._launch()
-                elif not self._heard:
-                    await self._wait()
-        except asyncio.CancelledError:
-            if self._calls:
-                await asyncio.wait(self._calls, timeout=self._finish_s)
-            while self._heard:
-                await self._record()
-            raise
+        worked = await self._work()
         async with self._database.connection() as connection:
             return Tick(worked=worked, next_at=await store.next_at(connection))
 
-    async def _launch(self) -> int:
+    async def _launch(self, free: int) -> int:
         self._more = False
-        free = self._at_once_max - len(self._calls)
-        if free <= 0:
-            return 0
         async with self._database.transaction() as tx:
             ready = await claim(
                 tx,
@@ -99,9 +70,7 @@ class Teller:
             self._busy[receiver] += 1
             if one.failing:
                 self._failing[receiver] += 1
-            task = asyncio.create_task(self._call(one), name="webhook-call")
-            self._calls.add(task)
-            task.add_done_callback(self._ended)
+            self._begin(self._call(one), "webhook-call")
         return len(ready)
 
     async def _call(self, one: ToTell) -> None:
@@ -118,12 +87,8 @@ class Teller:
                 self._failing[receiver] -= 1
         self._heard.append((one, answered))
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._calls.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("webhook.call_failed", error=type(error).__name__, exc_info=error)  # told again after its lease
-        self._more = True  # a place is free again
-        self.wake.set()
+    def _place_is_free(self) -> None:
+        self._more = True
 
     async def _record(self) -> int:
         recorded = 0
@@ -145,15 +110,6 @@ class Teller:
                     answer=answered.said,
                 )
         return recorded
-
-    async def _wait(self) -> None:
-        """Until a call ends or work arrives; in real time, since it waits for the network, and looks again twice a second."""
-        self.wake.clear()
-        try:
-            async with asyncio.timeout(LOOK_AGAIN_S):
-                await self.wake.wait()
-        except TimeoutError:
-            self._more = True
 
 
 async def forget(database: Database, clock: Clock) -> None:

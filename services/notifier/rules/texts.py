@@ -177,10 +177,6 @@ class Registry:
         self._bodies = bodies
         self._worst = worst
 
-    def render(self, wording: Wording, registered: Registered | None = None) -> Text:
-        """The SMS for `wording`, the best of its `variants`; raises as that does."""
-        return self.variants(wording, registered)[0]
-
     def verification(self, language: Language, pin: str, registered: Registered | None = None) -> Text | None:
         """The SMS that brings a code; in Chinese, or not at all, where a gateway's registered texts have it so."""
         for spoken in (language, "zh_CN") if registered is not None else (language,):

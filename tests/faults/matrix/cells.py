@@ -11,9 +11,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from libs.crypto import BlindIndex, KeyRing, Sealer
+from libs.crypto import KeyRing
 from libs.db import Database
-from libs.directory.read import PHONE_INDEX, contact_aad
 from libs.events import new_event, publish
 from libs.events.catalogue import NotificationRequested
 from libs.terms import Grade, Purpose, Step, Tier
@@ -21,6 +20,7 @@ from tests.faults.matrix.fake import Fakes
 from tests.faults.matrix.nursery import Nursery
 from tests.faults.matrix.plan import Fault, Provider
 from tests.integration.notifier_desk import NOW, PLACE
+from tests.support.officers import add_officer
 
 DOWN = timedelta(seconds=20)
 """How long nobody lives after the kill."""
@@ -107,28 +107,9 @@ class Matrix:
         raise AssertionError(f"{provider.name}, {fault.name}: no end of moments")
 
     async def _request(self, began: Any, phones: tuple[str, str], channel: str) -> UUID:
-        keyring, officer_id, case_id, notification_id = KeyRing.parse(self.keys), uuid4(), uuid4(), uuid4()
-        blind, sealer = BlindIndex(keyring, PHONE_INDEX), Sealer(keyring)
+        case_id, notification_id = uuid4(), uuid4()
         async with self.db.transaction() as tx:
-            await tx.execute(
-                "INSERT INTO directory.officers (officer_id, name, language, active, division_code, created_at) "
-                "VALUES ($1, 'x', 'zh_CN', true, $2, $3)",
-                officer_id,
-                PLACE,
-                began,
-            )
-            for priority, phone in enumerate(phones, start=1):
-                contact_id = uuid4()
-                await tx.execute(
-                    "INSERT INTO directory.contacts (contact_id, officer_id, channel, phone_sealed, phone_index, priority, enabled) "
-                    "VALUES ($1, $2, 'sms', $3, $4, $5, true)",
-                    contact_id,
-                    officer_id,
-                    sealer.seal(phone.encode(), contact_aad(contact_id)),
-                    blind.of(phone),
-                    priority,
-                )
-            await tx.execute("UPDATE directory.version SET version = version + 1")
+            officer_id = await add_officer(tx, KeyRing.parse(self.keys), phones, PLACE, began)
             request = NotificationRequested(
                 case_id=case_id,
                 grade=Grade.II,
