@@ -4,6 +4,7 @@ import pytest
 
 from libs.terms import Grade
 from services.notifier.rules.breaker import FAILURES_MAX, OPEN_FOR
+from services.notifier.rules.ways import PATIENCE_OF_ALARMS
 from tests.integration.notifier_desk import Desk, make_desk
 
 NO_ACCOUNT = {"http_status": 401, "error_code": 20003}
@@ -19,6 +20,12 @@ async def desk(database_url, tmp_path):
 @pytest.fixture
 async def alone(database_url, tmp_path):
     async with make_desk(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def ringing(database_url, tmp_path):
+    async with make_desk(database_url, tmp_path, voice=True) as made:
         yield made
 
 
@@ -107,3 +114,30 @@ async def test_a_provider_that_answers_every_other_time_still_carries(alone: Des
     requests = [await alone.request() for _ in range(10)]
     await alone.advance(60)
     assert {(await alone.shown(request))["state"] for request in requests} == {"delivered"}
+
+
+async def broken(desk: Desk) -> None:
+    """The provider refuses every SMS, and is left alone for that."""
+    await desk.faults(NO_ACCOUNT)
+    for _ in range(FAILURES_MAX):
+        await desk.request(grade=Grade.IV)
+    await desk.settle()
+
+
+async def test_an_alarm_rings_the_phone_rather_than_wait_for_a_gateway_that_is_left_alone(ringing: Desk):
+    await broken(ringing)
+    phones = {grade: f"+86001000999{grade.rank}" for grade in (Grade.I, Grade.II, Grade.III)}
+    for grade, phone in phones.items():
+        await ringing.request(await ringing.officer(phone), grade=grade, critical=grade is Grade.I)
+    await ringing.settle()
+    assert (await ringing.http.get("/sandbox/calls")).json()["items"] == [], "a short failure wakes nobody"
+    await ringing.advance(PATIENCE_OF_ALARMS.total_seconds() + 2)
+    rung = {one["to"] for one in (await ringing.http.get("/sandbox/calls")).json()["items"]}
+    assert rung == {phones[Grade.I], phones[Grade.II]}
+
+
+async def test_what_waits_for_a_gateway_goes_out_as_soon_as_it_is_back(ringing: Desk):
+    await broken(ringing)
+    await ringing.faults()
+    await ringing.advance(OPEN_FOR[0].total_seconds())
+    assert len(await ringing.sms()) == FAILURES_MAX, "none waits for the end of the probe's time"

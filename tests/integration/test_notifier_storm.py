@@ -115,6 +115,18 @@ async def test_the_same_words_go_another_way_after_three_times(desk: Desk):
     assert (len(bodies), len(await desk.sms(FIRST, at="/second"))) == (12, 1), "another body first, then another gateway"
 
 
+@on(fallback=True, identical_per_day=1)
+async def test_an_alarm_repeats_no_words_while_another_gateway_has_not_sent_them_and_is_never_held(desk: Desk):
+    officer = await desk.officer(FIRST)
+    for _ in range(12):
+        await desk.request(officer, grade=Grade.I, critical=True)
+        await desk.settle()
+    first, second = [[one["body"] for one in await desk.sms(FIRST, at=at)] for at in ("/sandbox", "/second")]
+    assert len(first) + len(second) == 12, "nothing was held back"
+    assert len(set(second)) == len(second) > 0
+    assert len(set(first)) == len(set(second)) < len(first), "only once both have sent all the words there are are they repeated"
+
+
 @on(bundle_after=2)
 async def test_many_low_tasks_become_one_message_and_each_has_its_own_end(desk: Desk):
     officer = await desk.officer(FIRST)

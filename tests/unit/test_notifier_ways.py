@@ -118,6 +118,26 @@ def test_a_gateway_that_is_left_alone_or_has_just_refused_is_passed_over():
     assert refused.until > NOW, "no message runs in circles without a pause"
 
 
+def test_a_contact_that_can_be_reached_now_is_taken_once_patience_with_the_first_is_at_an_end():
+    down = {"a": opened(3)}
+    free_at = down["a"].free_at(NOW)
+
+    def each(contact: Contact) -> list[str]:
+        return ["a"] if contact is FIRST else ["b"]
+
+    def chosen(now: datetime, queued: Notification = QUEUED, **breakers: Breaker) -> Way | Wait | None:
+        return choose((FIRST, SECOND), each, queued, {**down, **breakers}, now, patience=5 * SECONDS)
+
+    waiting = replace(QUEUED, contact_since=NOW)
+    assert free_at > NOW + 5 * SECONDS
+    assert chosen(NOW) == Wait(FIRST, NOW + 5 * SECONDS)
+    assert chosen(NOW + 4 * SECONDS, waiting) == Wait(FIRST, NOW + 5 * SECONDS)
+    assert chosen(NOW + 5 * SECONDS, waiting) == Way(SECOND, "b")
+    assert chosen(NOW + 5 * SECONDS, waiting, b=opened(3)) == Wait(FIRST, free_at), "the first one is waited for, and given up in the end"
+    assert chosen(free_at, waiting) == Way(FIRST, "a")
+    assert choose((FIRST,), each, waiting, down, NOW + 5 * SECONDS) == Wait(FIRST, free_at)
+
+
 def test_refused_by_one_gateway_it_goes_to_another_at_once_and_then_pauses():
     attempt = Attempt(uuid4(), FIRST.contact_id, "a", "sms", AttemptState.SENDING, NOW)
     sending = Notification(NotificationState.SENDING, attempt.attempt_id)

@@ -64,8 +64,11 @@ class Gates:
         """A message goes out through `name`."""
         self.breakers[name] = self.breakers[name].begun(now)
 
-    def heard(self, name: str, seen: Observation, now: datetime) -> None:
-        """What a call came to. A number that cannot be reached is no fault of the gateway's, and one that has too much to do is there."""
+    def heard(self, name: str, seen: Observation, now: datetime) -> bool:
+        """What a call came to; answers whether the gateway is back by that.
+
+        A number that cannot be reached is no fault of the gateway's, and one that has too much to do is there.
+        """
         before = self.breakers[name]
         self._calls[name].note(type(seen).__name__.lower(), now)
         match seen:
@@ -77,13 +80,14 @@ class Gates:
                 after = before
         self.breakers[name] = after
         if (after.until is None) == (before.until is None):
-            return
+            return False
         OPEN.labels(name).set(0 if after.until is None else 1)
         if after.until is None:
             log.warning("notifier.gateway_back", gateway=name)
         else:
             OPENED.labels(name).inc()
             log.error("notifier.gateway_left_alone", gateway=name, failures=after.failures, until=after.until.isoformat(), pages=True)
+        return after.until is None
 
     def room(self, now: datetime, wanted: int) -> int:
         """How many messages may be taken up at `now`, at most `wanted`: one where every gateway has yet to show that it is back."""

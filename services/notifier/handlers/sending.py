@@ -22,7 +22,7 @@ from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People, Recipient
 from services.notifier.handlers.shaping import PUT_OFF_MIN, Round, Shaping, begin_round
-from services.notifier.rules.calls import VOICE, can_answer, in_order, wait_for_line
+from services.notifier.rules.calls import ALARMS, VOICE, can_answer, in_order, wait_for_line
 from services.notifier.rules.links import PLACE
 from services.notifier.rules.quiet import waits_until
 from services.notifier.rules.routes import Routes
@@ -45,7 +45,7 @@ from services.notifier.rules.states import (
 )
 from services.notifier.rules.texts import About, Registered, Registry, TemplateError, Text, Wording
 from services.notifier.rules.turns import is_urgent
-from services.notifier.rules.ways import Wait, Way, choose, others
+from services.notifier.rules.ways import PATIENCE, PATIENCE_OF_ALARMS, Wait, Way, choose, others
 from services.notifier.store import Beginning, Subject, calls, replies
 
 VALID_S_MIN = 60
@@ -305,9 +305,11 @@ async def _find_way(
     tx: Tx, means: Means, round_: Round, due: Due, contacts: Sequence[Contact], *, paced: bool = False
 ) -> tuple[Way, Text] | Wait | None:
     urgent, critical = is_urgent(due.subject.priority), due.subject.priority == CRITICAL
+    patience = PATIENCE_OF_ALARMS if due.subject.grade in ALARMS else PATIENCE
     about: About = "bundle" if due.notification.tasks > 1 else due.subject.purpose
     allowed = round_.carriers(due.subject, lambda contact: means.carriers(contact, about), paced=paced)
     repeated: set[tuple[UUID, str]] = set()
+    heard_before: tuple[Way, Text] | None = None
     while True:  # each turn leaves out one more pair of contact and gateway
         way = choose(
             contacts,
@@ -316,13 +318,18 @@ async def _find_way(
             means.gates.breakers,
             round_.now,
             critical=critical,
+            patience=patience,
         )
+        if heard_before and not (isinstance(way, Way) and way.contact == heard_before[0].contact):
+            return heard_before  # an urgent message repeats words rather than leave a number out
         if not isinstance(way, Way):
             return way
         texts = await _texts(tx, means, due, about, way, round_.now)
-        text = round_.pick(way.contact, way.gateway, texts, urgent=urgent)
+        text = round_.pick(way.contact, way.gateway, texts)
         if text is not None:
             return way, text
+        if urgent and heard_before is None:
+            heard_before = way, texts[0]
         repeated.add((way.contact.contact_id, way.gateway))
 
 

@@ -118,8 +118,8 @@ class Round:
 
         return of
 
-    def pick(self, contact: Contact, gateway: str, texts: Sequence[Text], *, urgent: bool) -> Text | None:
-        """The first of several texts that the number has not had too often; for an urgent message the first, if there is none."""
+    def pick(self, contact: Contact, gateway: str, texts: Sequence[Text]) -> Text | None:
+        """The first of several texts that the number has not had too often over this gateway."""
         bounds = self.shaping.bounds(gateway)
         if contact.channel != BUDGETED or not bounds.identical_per_day:
             return texts[0]
@@ -129,7 +129,7 @@ class Round:
                 return text
         self.barred.add("identical_text")
         BARRED.labels(gateway).inc()
-        return texts[0] if urgent else None
+        return None
 
     def took(self, contact: Contact, gateway: str, text: Text) -> Number | None:
         """A message goes out; answers what stands for its number."""

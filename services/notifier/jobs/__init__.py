@@ -19,7 +19,7 @@ from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, claim, observe
 from services.notifier.jobs.calling import LOOK_AGAIN_S, Calling
 from services.notifier.rules.calls import VOICE
-from services.notifier.rules.states import Accepted, Ambiguous, Attempt, Observation, Unanswered
+from services.notifier.rules.states import GATEWAY_DOWN, Accepted, Ambiguous, Attempt, Observation, Unanswered
 from services.notifier.store import Unheard, calls, figures, receipts
 
 CHECKS_AT_ONCE_MAX = 32
@@ -27,6 +27,8 @@ LOOK_AGAIN_MIN_S = 0.01
 RESERVED_PART = 8
 """An eighth of the calls that may be under way is kept for urgent messages: calls that hang with others do not keep them waiting."""
 RECORD_MAX = 256
+FORWARD_MAX = 10_000
+"""So many that waited for a gateway are taken up at once when it is back; the others when their own time has come."""
 FIGURES_EVERY_S = 10.0
 BUNDLES_EVERY_S = 10.0
 COUNT_MAX = 10_000
@@ -80,6 +82,7 @@ class Sender(Calling[Seen]):
         self._means = means
         self._reserve = at_once_max // RESERVED_PART
         self._hungry = False
+        self._gateways_back = 0
 
     async def run_once(self) -> Tick:
         """Sends until nothing is due and every call has ended."""
@@ -91,8 +94,12 @@ class Sender(Calling[Seen]):
         return Tick(worked=worked, next_at=next_at)
 
     async def _launch(self, free: int) -> int:
+        back = self._gateways_back
         async with self._database.transaction() as tx:
+            if back:
+                await store.bring_forward(tx, GATEWAY_DOWN, self._clock.now(), FORWARD_MAX)
             claimed = await claim(tx, self._means, self._clock.now(), free, self._reserve)
+        self._gateways_back -= back
         self._more, self._hungry = claimed.more, claimed.hungry
         for one in claimed.ready:
             self._begin(self._call(one), "notifier-call")
@@ -104,7 +111,9 @@ class Sender(Calling[Seen]):
             WAITED_SECONDS.observe(max((self._clock.now() - subject.requested_at).total_seconds(), 0.0))
         with trace.span(f"attempt {name}", "client", subject.traceparent) as span:
             seen = await self._send(ready)
-            self._means.gates.heard(name, seen, self._clock.now())
+            if self._means.gates.heard(name, seen, self._clock.now()):
+                self._gateways_back += 1
+                self._more = True
             outcome = type(seen).__name__.lower()
             CALLS.labels(name, outcome).inc()
             span.note(

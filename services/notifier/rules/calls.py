@@ -27,7 +27,8 @@ LINE_WAIT_MAX = timedelta(minutes=3)
 LINE_STALE = timedelta(minutes=4)
 """A call of whose end nobody has told us so long after it began stands in nobody's way any more."""
 
-_CALLED_FOR = frozenset({Grade.I, Grade.II})
+ALARMS = frozenset({Grade.I, Grade.II})
+"""The grades that are worth a call."""
 _ANSWERABLE = frozenset({Purpose.ASSIGN, Purpose.ESCALATE, Purpose.REMIND})
 _WORTH_WAKING = _ANSWERABLE | {Purpose.SUPERVISE, Purpose.OVERDUE, Purpose.REFER, Purpose.TRANSFER}
 
@@ -53,7 +54,7 @@ class CallOutcome(StrEnum):
 
 def worth_a_call(grade: Grade, purpose: Purpose) -> bool:
     """Whether an officer whom no SMS reaches is called: grades I and II, and never just for their information (default)."""
-    return grade in _CALLED_FOR and purpose in _WORTH_WAKING
+    return grade in ALARMS and purpose in _WORTH_WAKING
 
 
 def can_answer(purpose: Purpose, step: Step | None) -> bool:

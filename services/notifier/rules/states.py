@@ -194,6 +194,8 @@ class Followed:
 QUIET, FOR_BUNDLE = "quiet_hours", "bundle"
 HELD = (QUIET, FOR_BUNDLE)
 """Why a notification waits that nothing is wrong with: for its officer's quiet hours to end, or for the next bundle."""
+GATEWAY_DOWN = "gateway_down"
+"""Why a notification waits for which no gateway can be tried now."""
 CRITICAL = 0
 """The priority of what goes before all else."""
 
@@ -321,8 +323,8 @@ def put_off(notification: Notification, contact_id: UUID, until: datetime, now: 
     """Waits until a gateway may be tried again, as long as a failing gateway is waited for at all; then the next contact."""
     since = notification.contact_since or now
     if (now - since).total_seconds() >= limits.retry_give_up_s:
-        return next_contact(notification, contact_id, "gateway_down", now)
-    return replace(notification, next_at=until, contact_since=since, reason="gateway_down", refused=())
+        return next_contact(notification, contact_id, GATEWAY_DOWN, now)
+    return replace(notification, next_at=until, contact_since=since, reason=GATEWAY_DOWN, refused=())
 
 
 def _never_there(attempt: Attempt, seen: Observation) -> bool:

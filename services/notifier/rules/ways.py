@@ -9,6 +9,10 @@ from services.notifier.rules.breaker import Breaker, Health
 from services.notifier.rules.states import Notification
 
 ALL_REFUSED_PAUSE = timedelta(seconds=1)
+PATIENCE = timedelta(seconds=90)
+"""How long a contact is waited for whose gateways are left alone, while another contact can be reached (default)."""
+PATIENCE_OF_ALARMS = timedelta(seconds=5)
+"""The same where a child may be in danger now: as long as a gateway is left alone at first (default)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +39,46 @@ def choose(
     now: datetime,
     *,
     critical: bool = False,
+    patience: timedelta = PATIENCE,
 ) -> Way | Wait | None:
     """The next way; None when there is no contact left.
 
     `carriers` names the gateways that serve a contact, the preferred one first. One that has just refused this message is left out
     while another has not; one whose breaker is open is left out while it is. To ask a gateway whether it is back, a message is
-    taken that is not `critical`, as long as that one has another way.
+    taken that is not `critical`, as long as that one has another way. A contact whose gateways cannot be tried now is waited for
+    as long as `patience` lasts; then a contact behind it is taken that can be reached now, and it is not given up for that.
     """
+    waits: Wait | None = None
+    impatient_at = (notification.contact_since or now) + patience
     for contact in contacts:
         if contact.contact_id in notification.tried:
             continue
         names = carriers(contact)
         if not names:
             continue
-        fresh = [name for name in names if name not in notification.refused]
-        if not fresh:
-            return Wait(contact, now + ALL_REFUSED_PAUSE)
-        usable = [(name, health) for name in fresh if (health := _of(breakers, name).health(now)) is not Health.OPEN]
-        if critical:
-            usable.sort(key=lambda one: one[1] is Health.HALF_OPEN)
-        if usable:
-            return Way(contact, usable[0][0])
-        return Wait(contact, min(_of(breakers, name).free_at(now) for name in fresh))
-    return None
+        found = _through(names, contact, notification, breakers, now, critical=critical)
+        if isinstance(found, Wait):
+            waits = waits or found
+        elif waits is None or now >= impatient_at:
+            return found
+        else:
+            return Wait(waits.contact, min(waits.until, impatient_at))
+    return waits
+
+
+def _through(
+    names: Sequence[str], contact: Contact, notification: Notification, breakers: Mapping[str, Breaker], now: datetime, *, critical: bool
+) -> Way | Wait:
+    """The gateway for a contact, or when there may be one."""
+    fresh = [name for name in names if name not in notification.refused]
+    if not fresh:
+        return Wait(contact, now + ALL_REFUSED_PAUSE)
+    usable = [(name, health) for name in fresh if (health := _of(breakers, name).health(now)) is not Health.OPEN]
+    if critical:
+        usable.sort(key=lambda one: one[1] is Health.HALF_OPEN)
+    if usable:
+        return Way(contact, usable[0][0])
+    return Wait(contact, min(_of(breakers, name).free_at(now) for name in fresh))
 
 
 def others(

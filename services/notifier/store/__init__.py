@@ -104,6 +104,16 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[],
                      $10::timestamptz[], $11::timestamptz[], $12::bytea[])
 """
 
+_BRING_FORWARD = """
+UPDATE notifier.notifications SET next_at = $1
+WHERE notification_id IN (
+    SELECT notification_id FROM notifier.notifications
+    WHERE state = 'queued' AND next_at > $1 AND reason = $2
+    ORDER BY turn_at, next_at
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED)
+"""
+
 # The notification's row is the lock of all its attempts; taken in one order, so that two batches cannot wait for each other.
 # The attempts are read in a second statement: only its snapshot is sure to see what the lock was waited for.
 _LOCK = """
@@ -193,6 +203,11 @@ async def claim_due(
     """
     rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER, URGENT_MAX if urgent_only else _ANY_PRIORITY)
     return [(subject_of(row), notification_of(row)) for row in rows]
+
+
+async def bring_forward(tx: Tx, reason: str, now: datetime, limit: int) -> None:
+    """Lets what waits for `reason` be taken up at once, the most urgent first."""
+    await tx.execute(_BRING_FORWARD, now, reason, limit)
 
 
 async def begin_attempts(tx: Tx, beginnings: Sequence[Beginning]) -> None:
