@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
-from libs.directory.permissions import Principal, may
+from libs.directory.permissions import Principal, StaffPrincipal, may
 from libs.i18n import N_
 from libs.i18n import gettext as _
 
@@ -40,6 +40,10 @@ def _sandbox(request: Request, _principal: Principal | None) -> bool:
     return bool(getattr(request.app.state, "sandbox", False))
 
 
+def _officer(_request: Request, principal: Principal | None) -> bool:
+    return isinstance(principal, StaffPrincipal) and principal.officer_id is not None
+
+
 def _nobody(_request: Request, principal: Principal | None) -> bool:
     return principal is None
 
@@ -54,5 +58,6 @@ _ENTRIES: Final = (
     ("/response-times", N_("Response times"), _may("audit.read")),
     ("/directory", N_("Directory"), _may("directory.read")),
     ("/webhooks", N_("Webhooks"), _may("directory.manage")),
+    ("/account", N_("My contacts"), _officer),
     ("/sandbox", N_("Phones"), _sandbox),
 )

@@ -15,6 +15,7 @@ from services.directory.consumers import subscription
 from services.directory.handlers.accounts import Passwords
 from services.directory.settings import DirectorySettings, calendar_of
 from services.directory.web import Pages
+from services.directory.web.account import AccountPages
 from services.directory.web.duty import DutyPages
 
 
@@ -35,6 +36,7 @@ async def build(context: Context) -> Service:
             DutyApi(database, context.clock, calendar).router(),
             ReachabilityApi(database).router(),
             VerificationApi(database, context.clock, context.keyring).router(),
+            AccountPages(database, sealer, context.clock, context.keyring).router(),
             DutyPages(database=database, directory=directory, clock=context.clock, calendar=calendar).router(),
             Pages(
                 database=database,

@@ -6,12 +6,14 @@ One world for all: a case that nobody answered, one that was acknowledged, one t
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from deploy.demo.directory import officer_id
 from libs.web.middleware import LANGUAGE_COOKIE
 from tests.support.browser import WIDTHS, chromium, picture, visiting
 from tests.support.pages import place_names, sound
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages"), pytest.mark
 LANGUAGES = ("zh-CN", "en")
 FAR_AWAY = "America/New_York"
 """Where the visitor's own clock stands: pages say Chinese time all the same."""
+HERS = officer_id("440304001020", "community_officer", "primary")
 SHUIWEI, HONGLI = "440304004028", "440304002016"
 
 
@@ -39,6 +42,8 @@ class Town:
     taken: dict[str, Any]
     new: dict[str, Any]
     report: dict[str, Any]
+    unproven: UUID
+    """A contact of the community's officer that was never verified."""
     names: frozenset[str]
 
     async def session(self, username: str) -> "list[SetCookieParam]":
@@ -75,8 +80,18 @@ async def _populate(world: World, browser: Browser) -> Town:
     await world.settle()
     await _put_on_duty(world, (await world.case_of(report))["owner"])
     await _other_rules(world)
+    (unproven,) = await world.fetch("UPDATE directory.contacts SET verified_at = NULL WHERE officer_id = $1 RETURNING contact_id", HERS)
     names = place_names(await world.fetch("SELECT name FROM directory.divisions"))
-    return Town(world, browser, await world.case_of(report), await world.case_of(taken), await world.case_of(new), report, frozenset(names))
+    return Town(
+        world,
+        browser,
+        await world.case_of(report),
+        await world.case_of(taken),
+        await world.case_of(new),
+        report,
+        unproven["contact_id"],
+        frozenset(names),
+    )
 
 
 async def _put_on_duty(world: World, owner: dict[str, Any]) -> None:
@@ -119,7 +134,7 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "phones": "/sandbox",
         },
         "operator": {"report": "/report", "board-operator": "/board"},
-        "officer-nanyuan-community": {"case-new": f"/cases/{town.new['case_id']}", "board-mine": "/board?mine=true"},
+        "officer-nanyuan-community": {"case-new": f"/cases/{town.new['case_id']}", "board-mine": "/board?mine=true", **_account(town)},
         "supervisor": {
             "board": "/board",
             "board-empty": "/board?status=needs_placing&grade=I",
@@ -149,6 +164,10 @@ def _pages(town: Town, username: str) -> dict[str, str]:
             "notification-texts": "/notifications/texts",
         },
     }[username]
+
+
+def _account(town: Town) -> dict[str, str]:
+    return {"account": "/account", "account-code-sent": f"/account?sent={town.unproven}"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from tests.integration.directory_desk import COMMUNITY, DISTRICT, STREET, Desk, directory_desk, primary
+from libs.directory.verification import code_of
+from tests.integration.directory_desk import COMMUNITY, DISTRICT, STREET, Desk, deputy, directory_desk, primary
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 OFFICER = primary(COMMUNITY, "community_officer")
@@ -142,3 +144,75 @@ async def test_an_administrator_adds_a_place_and_renames_it_and_of_two_who_do_on
         "division.added",
         "division.renamed",
     ]
+
+
+async def test_officers_prove_their_own_numbers_and_nobody_elses(desk: Desk) -> None:
+    async with desk.root.connection() as c:
+        await c.execute("UPDATE directory.contacts SET verified_at = NULL")
+    mine, others = [
+        await desk.value("SELECT contact_id FROM directory.contacts WHERE officer_id = $1", officer)
+        for officer in (OFFICER, deputy(COMMUNITY, "community_officer"))
+    ]
+    await desk.log_in("officer-nanyuan-community")
+    before = await page(desk, "/account")
+    assert "+86*********" in before
+    assert "not verified" in before
+    assert 'href="/account" aria-current="page"' in before
+    assert str(others) not in before
+
+    assert await pressed(desk, mine, "code") == (303, f"/account?sent={mine}")
+    assert "on its way" in await page(desk, f"/account?sent={mine}&lang=en")
+    pin = code_of(desk.keyring, (await latest(desk)).bytes)
+    wrong = "000000" if pin != "000000" else "111111"
+    for _ in range(5):
+        assert (await pressed(desk, mine, "verify", pin=wrong))[0] == 422
+    assert (await pressed(desk, mine, "verify", pin=pin))[0] == 409, "too many tries"
+    assert [(await pressed(desk, mine, "code"))[0] for _ in range(3)] == [303, 303, 429]
+    pin = code_of(desk.keyring, (await latest(desk)).bytes)
+
+    # Not their own: by the page, by the interface, from elsewhere, without a number.
+    assert (await pressed(desk, others, "code"))[0] == 404
+    assert (await pressed(desk, others, "verify", pin=pin))[0] == 404
+    api = f"/v1/officers/{deputy(COMMUNITY, 'community_officer')}/contacts/{others}"
+    assert (await desk.http.post(f"{api}/codes")).status_code == 403
+    assert (await desk.http.post(f"{api}/verify", json={"pin": pin})).status_code == 403
+    forged = await desk.http.post(f"/account/contacts/{mine}/verify", data={"pin": pin}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert forged.status_code == 403
+    assert await verified(desk) == []
+
+    assert await pressed(desk, mine, "verify", pin=f" {pin}") == (303, "/account")
+    assert await verified(desk) == [mine]
+    assert (await desk.http.post(f"/v1/officers/{OFFICER}/contacts/{mine}/verify", json={"pin": pin})).status_code == 409, "it is used up"
+    after = await page(desk, "/account")
+    assert 'action="/account' not in after
+    assert "verified" in after
+    assert await desk.value("SELECT actor FROM directory.changes WHERE what = 'contact.verified'") == "officer-nanyuan-community"
+
+    async with desk.root.connection() as c:
+        await c.execute("UPDATE directory.contacts SET enabled = false, stopped_at = $1, verified_at = NULL", desk.clock.now())
+    assert "sent STOP" in await page(desk, "/account")
+    assert (await pressed(desk, mine, "code"))[0] == 404
+
+    await desk.log_in("admin")
+    assert "it has no numbers" in await page(desk, "/account")
+    assert (await pressed(desk, mine, "code"))[0] == 403
+
+
+async def pressed(desk: Desk, contact: UUID, what: str, **form: str) -> tuple[int, str]:
+    """A button of one's own page: the status, and where it leads."""
+    answer = await desk.http.post(f"/account/contacts/{contact}/{what}", data=form, headers=BROWSER)
+    return answer.status_code, answer.headers.get("location", "")
+
+
+async def latest(desk: Desk) -> UUID:
+    found: UUID = await desk.value(
+        "SELECT verification_id FROM directory.verifications ORDER BY requested_at DESC, verification_id DESC LIMIT 1"
+    )
+    return found
+
+
+async def verified(desk: Desk) -> list[UUID]:
+    found: list[UUID] = await desk.value(
+        "SELECT coalesce(array_agg(contact_id), '{}') FROM directory.contacts WHERE verified_at IS NOT NULL"
+    )
+    return found or []

@@ -1,4 +1,4 @@
-"""Proving that a number is the officer's, over HTTP."""
+"""Proving that a number is the officer's, over HTTP: administrators for those of their place, officers for their own."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +13,7 @@ from libs.directory.permissions import Principal
 from libs.web.identity import staff_or_client
 from libs.web.problems import responses
 from services.directory.handlers import verifying
-from services.directory.handlers.views import actor_of, require_officer
+from services.directory.handlers.views import actor_of, require_numbers_of
 
 Reader = Annotated[Principal, staff_or_client("admin")]
 
@@ -41,15 +41,15 @@ class VerificationApi:
         return router
 
     async def challenge(self, who: Reader, officer_id: UUID, contact_id: UUID) -> None:
-        """Sends a code of six digits to the number; it is valid for ten minutes."""
+        """Sends a code of six digits to the number; it is valid for ten minutes. Officers may do this for their own numbers."""
         async with self._database.transaction() as tx:
-            await require_officer(tx, who, officer_id)
+            await require_numbers_of(tx, who, officer_id)
             await verifying.challenge(tx, officer_id, contact_id, now=self._clock.now(), actor=actor_of(who))
 
     async def confirm(self, who: Reader, officer_id: UUID, contact_id: UUID, body: Pin) -> None:
         """The contact is verified when the code is the one that was sent last; after five wrong ones another has to be sent."""
         async with self._database.transaction() as tx:
-            await require_officer(tx, who, officer_id)
+            await require_numbers_of(tx, who, officer_id)
             wrong = await verifying.confirm(tx, self._keyring, officer_id, contact_id, body.pin, now=self._clock.now(), actor=actor_of(who))
         if wrong is not None:  # after the commit: a wrong code counts
             raise wrong

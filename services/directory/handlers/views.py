@@ -169,6 +169,18 @@ async def require_officer(tx: Tx, who: Principal, officer_id: UUID) -> None:
     require(who, "directory.manage", rows[0]["division_code"])
 
 
+async def require_numbers_of(tx: Tx, who: Principal, officer_id: UUID) -> None:
+    """That `who` may prove whose an officer's numbers are: the officer, or whoever may change the officer."""
+    if not isinstance(who, StaffPrincipal) or who.officer_id != officer_id:
+        await require_officer(tx, who, officer_id)
+
+
+async def own(tx: Tx, sealer: Sealer, who: StaffPrincipal) -> OfficerView | None:
+    """The officer whose account this is; None when it is no officer's."""
+    rows = await people.officers_by_id(tx, [who.officer_id]) if who.officer_id else []
+    return (await officers_shown(tx, sealer, rows))[0] if rows else None
+
+
 def actor_of(who: Principal) -> Actor:
     """Whom the record of changes names."""
     return Actor(who.username, who.account_id) if isinstance(who, StaffPrincipal) else Actor(f"api:{who.client_id}")
