@@ -12,7 +12,7 @@ from libs.crypto import Sealer
 from libs.directory.read import Directory
 from libs.jobs import at_intervals
 from libs.service import Context, Job, Service
-from libs.settings import load
+from libs.settings import SettingsError, load
 from services.notifier import api, web
 from services.notifier.api import calls, pushes
 from services.notifier.api import webhooks as webhook_api
@@ -21,6 +21,7 @@ from services.notifier.errors import BadSetup
 from services.notifier.gateways import Gateway, configured
 from services.notifier.gateways.domestic import Bounds
 from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClient, TwilioGateway, make_gateway
+from services.notifier.gateways.twilio_voice import NAME as VOICE_NAME
 from services.notifier.gateways.twilio_voice import Hooks, make_voice_gateway
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers.codes import CodeSender
@@ -33,12 +34,15 @@ from services.notifier.jobs import BUNDLES_EVERY_S, FIGURES_EVERY_S, Checker, Se
 from services.notifier.jobs.webhooks import FORGET_EVERY, Teller, forget
 from services.notifier.rules import budgets, texts
 from services.notifier.rules.bundles import Bundling
+from services.notifier.rules.registered import PROVIDERS
 from services.notifier.rules.states import Limits
 from services.notifier.rules.webhooks import Allowed
 from services.notifier.settings import FallbackSettings, LinkSettings, NotifierSettings, StormSettings, VoiceSettings, WebhookSettings
 from services.notifier.web import links as link_pages
 from services.notifier.web import webhooks as webhook_pages
 
+KNOWN = (NAME, FALLBACK, VOICE_NAME, *PROVIDERS)
+"""Every gateway that there may be."""
 TEMPLATES = Path(__file__).parent / "sms" / "templates.yaml"
 
 
@@ -50,6 +54,8 @@ async def build(context: Context) -> Service:
     voice = load(VoiceSettings, **context.given.get("notifier_voice", {}))
     link = load(LinkSettings, **context.given.get("notifier_links", {}))
     storm = load(StormSettings, **context.given.get("notifier_storm", {}))
+    if unknown := storm.named - set(KNOWN):
+        raise SettingsError(f"TOCSIN_STORM_GATEWAYS: {min(unknown)} is no gateway; they are {', '.join(KNOWN)}")
     registry = load_registry(link_base_url=link.base_url)
     china = configured.load_domestic(context.given, registry, bounds_of(settings))
     twilio = _twilio(settings, fallback, public_base_url)

@@ -289,6 +289,11 @@ class StormSettings(BaseSettings):
         )
 
     @property
+    def named(self) -> frozenset[str]:
+        """The gateways that have bounds of their own."""
+        return frozenset(_GATEWAYS.validate_json(self.gateways or "{}"))
+
+    @property
     def grades(self) -> frozenset[Grade]:
         """The grades that are bundled."""
         return frozenset(Grade(one) for one in _parts(self.bundle_grades))

@@ -278,4 +278,5 @@ async def make_desk(
             async with serving(assembly.app, listener), httpx.AsyncClient(base_url=base_url, timeout=20) as http:
                 yield Desk(clock, http, assembly, sandbox, second, db, keyring, base_url)
     finally:
+        listener.close()
         await db.close()

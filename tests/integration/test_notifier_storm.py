@@ -9,6 +9,7 @@ import pytest
 
 from libs.directory.permissions import Role
 from libs.events.catalogue import NotificationRequested
+from libs.settings import SettingsError
 from libs.terms import Grade, Purpose
 from services.notifier.rules.breaker import FAILURES_MAX
 from services.notifier.store import storm
@@ -55,6 +56,7 @@ async def test_a_spent_budget_takes_another_gateway_then_somebody_else_and_pages
     assert len(await desk.events("budget.spent")) == 2, "told once a day"
     page = await desk.http.get("/notifications", headers=await desk.log_in(Role.SUPERVISOR, "4403"))
     assert "used up" in page.text
+    assert "the day’s messages are used up" in page.text, "why that one failed, in words"
     assert FIRST not in page.text
     await desk.advance(timedelta(hours=24).total_seconds())
     (later,) = await ask(desk, officer, 1)
@@ -307,3 +309,9 @@ async def test_a_storm_on_the_fake_clock(desk: Desk):
     assert most["n"] <= BUDGET
     seconds = await desk.fetch("SELECT count(*) AS n FROM notifier.attempts GROUP BY date_trunc('second', started_at)")
     assert max(row["n"] for row in seconds) <= PER_S * 1.25 + 1, "the pace, and what a full bucket holds"
+
+
+async def test_bounds_for_a_gateway_that_does_not_exist_are_refused_with_the_names_of_those_that_do(database_url, tmp_path):
+    with pytest.raises(SettingsError, match="TOCSIN_STORM_GATEWAYS: twillio is no gateway; they are twilio, twilio_fallback, twilio_voice"):
+        async with make_desk(database_url, tmp_path, storm={"gateways": '{"twillio": {"per_second": 1}}'}):
+            pass

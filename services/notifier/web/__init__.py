@@ -17,6 +17,7 @@ from libs.i18n import N_
 from libs.i18n import gettext as _
 from libs.terms import Grade, Purpose, labels
 from libs.web import identity, templates
+from services.notifier.handlers.faults import FAULT
 from services.notifier.handlers.listing import Listed, latest, of_case
 from services.notifier.handlers.resending import resend
 from services.notifier.handlers.sending import Means
@@ -24,7 +25,7 @@ from services.notifier.rules.breaker import Health
 from services.notifier.rules.budgets import DAY
 from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.registered import PROVIDERS, Provider, to_register
-from services.notifier.rules.states import AttemptState, NotificationState
+from services.notifier.rules.states import FOR_BUNDLE, GATEWAY_DOWN, QUIET, AttemptState, NotificationState
 from services.notifier.store import resent, storm
 from services.notifier.store.recent import Wanted
 from services.notifier.store.storm import Spent
@@ -64,6 +65,20 @@ OUTCOMES: dict[CallOutcome, str] = {
     CallOutcome.NO_ANSWER: N_("not answered"),
     CallOutcome.FAILED: N_("call failed"),
 }
+REASONS: dict[str, str] = {
+    QUIET: N_("until the quiet hours end"),
+    FOR_BUNDLE: N_("for a message about several tasks"),
+    GATEWAY_DOWN: N_("no gateway can be tried"),
+    "budget_spent": N_("the day’s messages are used up"),
+    "identical_text": N_("the same words were sent too often"),
+    "unconfirmed": N_("never confirmed by the provider"),
+    "line_busy": N_("the officer is on the phone with us"),
+    "no_contact": N_("no number to try"),
+    "no_text": N_("no text for it"),
+    "not_needed": N_("answered meanwhile"),
+    FAULT: N_("a fault of Tocsin’s: see the log"),
+}
+"""Why something waits, why a contact was given up, or why it failed; for a refusal the attempt's state and the code stand instead."""
 HEALTHS: dict[Health, tuple[str, str]] = {
     Health.CLOSED: (N_("Works"), "ok"),
     Health.HALF_OPEN: (N_("Is being asked whether it is back"), "warn"),
@@ -140,6 +155,7 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             conditions=means.gates.conditions(now),
             spent=spent,
             health_of=lambda health: (_(HEALTHS[health][0]), HEALTHS[health][1]),
+            reason_of=_reason,
             state_of=lambda state: (_(STATES[state][0]), STATES[state][1]),
             outcome_of=lambda outcome: _(OUTCOMES[CallOutcome(outcome)]),
             attempt_state_of=lambda state: (_(ATTEMPT_STATES[AttemptState(state)][0]), ATTEMPT_STATES[AttemptState(state)][1]),
@@ -172,6 +188,15 @@ def _needed(means: Means, provider: Provider) -> set[str]:
     """The texts without which some officers could not be told through a provider."""
     listed = to_register(means.registry, provider, takes_replies=means.gateways[provider].capabilities.replies)
     return {one.template_id for one in listed if one.required}
+
+
+def _reason(reason: str) -> str:
+    if reason in REASONS:
+        return _(REASONS[reason])
+    state, _colon, code = reason.partition(":")
+    if state not in set(AttemptState):
+        return reason
+    return f"{_(ATTEMPT_STATES[AttemptState(state)][0])} {'' if code == '0' else code}".rstrip()
 
 
 def _uuid(text: str) -> UUID | None:
