@@ -16,12 +16,13 @@ import asyncpg
 
 from benchmarks.ground import Ground, cpu_s, percentile
 from benchmarks.table import Row
+from libs import memory
 from libs.clock import Clock, SystemClock
 from libs.db import Database
 from libs.directory.read import Directory
 from libs.events import Event, new_event, new_id
 from libs.events.catalogue import ReportReceived
-from libs.service import Job, Tick, memory
+from libs.service import Job, Tick
 from libs.service.loops import work
 from libs.terms import AgeBand, Answer, Channel, Danger, Situation
 from services.router import jobs

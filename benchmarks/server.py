@@ -23,12 +23,12 @@ from sqlmodel import Field, SQLModel
 
 import services.directory.app
 import services.intake.app
-from libs import log
+from libs import log, memory
 from libs.clock import SystemClock
 from libs.crypto import KeyRing
 from libs.events import new_id
 from libs.events.postgres import PostgresBus
-from libs.service import Context, memory
+from libs.service import Context
 from libs.service.assembly import assemble
 from libs.service.serve import listen, serving
 from libs.settings import CommonSettings

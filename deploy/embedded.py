@@ -17,6 +17,7 @@ import asyncpg
 
 from deploy.claim import claimed
 from deploy.secrets import Secrets, load_or_make, write_private
+from libs import memory
 from libs.clock import Clock, SystemClock
 from libs.crypto import KeyRing, KeyRingInvalid
 from libs.db import Database, Tx, finish
@@ -27,7 +28,7 @@ from libs.events.postgres import PostgresBus
 from libs.i18n import gettext as _
 from libs.i18n import locale_from_environment, use_locale
 from libs.log import get_logger
-from libs.service import Builder, Context, Job, memory
+from libs.service import Builder, Context, Job
 from libs.service.assembly import Assembly, assemble
 from libs.service.serve import listen, serving, until_stopped
 from libs.settings import CommonSettings, SettingsError, load

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from libs import memory
 from libs.i18n import current_locale, set_default_locale
 from tests.support.browser import browser
-from tests.support.kafka import kafka_servers, kafka_settings
+from tests.support.kafka import kafka_at_rest, kafka_node, kafka_servers, kafka_settings, rest, side_by_side
 from tests.support.postgres import database, database_url, demo_database_url, demo_template, postgres_url, template
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ __all__ = [
     "database_url",
     "demo_database_url",
     "demo_template",
+    "kafka_at_rest",
+    "kafka_node",
     "kafka_servers",
     "kafka_settings",
     "postgres_url",
@@ -33,9 +36,25 @@ def _default_locale_kept() -> Iterator[None]:
     set_default_locale(default)
 
 
+memory.begin()  # what is collected from here on stays
+
 # An application that starts sets the process's default language; the next module and the next test begin with their own.
 default_locale_of_the_module = pytest.fixture(scope="module", autouse=True)(_default_locale_kept)
 default_locale_of_the_test = pytest.fixture(autouse=True)(_default_locale_kept)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    side_by_side(items)
+
+
+def pytest_collection_finish() -> None:
+    memory.settle()  # as a server does: modules and tests stay
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    rest(item.config, nextitem)
+
 
 EXPORTERS = {"OtelBatchSpanRecordProcessor", "trace-close"}
 

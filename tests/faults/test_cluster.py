@@ -41,7 +41,7 @@ PER_SECOND = float(os.environ.get("FAULT_PER_SECOND", "20" if LONG else "10"))
 pytestmark = on_kafka
 
 
-async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[str, object], None]) -> None:
+async def test_everything_fails_and_nothing_is_lost(record_property: Callable[[str, object], None], kafka_at_rest: None) -> None:
     kafka_or_skip()
     began_s = time.monotonic()
     async with running_cluster() as system:

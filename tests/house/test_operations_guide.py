@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from typer.main import get_command
 
-from deploy import cli
+from deploy import commands
 from libs.events.kafka.settings import KafkaSettings
 from libs.settings import CommonSettings
 from libs.trace.settings import TraceSettings
@@ -59,9 +59,9 @@ def test_both_languages_have_the_same_sections_blocks_and_tables() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_command_that_is_named_exists(language: str) -> None:
-    cli._add_parts()  # what `main` does first
+    commands._add_parts()  # what `main` does first
     for words in re.findall(r"`tocsin ([a-z][a-z -]*)", guide.text(language)):
-        command = get_command(cli.app)
+        command = get_command(commands.app)
         for word in words.split():
             if word.startswith("-") or not hasattr(command, "commands"):
                 break
