@@ -11,6 +11,7 @@ from libs.events.catalogue import (
     CaseClosed,
     CaseDeclined,
     ContactChallenged,
+    DirectoryChanged,
     NotificationRequested,
     ReportProgressed,
 )
@@ -18,6 +19,9 @@ from services.notifier.handlers import webhooks
 from services.notifier.handlers.requests import take
 from services.notifier.store import codes
 from services.notifier.store.codes import Code
+
+KEYS_CHANGED = {"key.revoked", "key.rotated"}
+"""Changes of the directory after which an API client may have no key any more."""
 
 
 def subscription(clock: Clock, woken: Callable[[], None], code_arrived: Callable[[], None]) -> Subscription:
@@ -37,10 +41,13 @@ def subscription(clock: Clock, woken: Callable[[], None], code_arrived: Callable
 
 
 def webhook_subscription(clock: Clock, woken: Callable[[], None]) -> Subscription:
-    """What schools and hospitals want to be told of; apart, so that nothing about it can hold up an alarm."""
+    """What schools and hospitals want to be told of, and that a key was revoked; apart, so that nothing about it can hold up an alarm."""
 
     async def handle(tx: Tx, events: Sequence[Event[Any]]) -> None:
-        if await webhooks.take(tx, events, clock.now()):
+        now = clock.now()
+        if any(isinstance(event.data, DirectoryChanged) and event.data.what in KEYS_CHANGED for event in events):
+            await webhooks.end_keyless(tx, now)
+        if await webhooks.take(tx, events, now):
             after_commit(tx, woken)
 
-    return Subscription("notifier.webhooks", (ReportProgressed,), handle)
+    return Subscription("notifier.webhooks", (ReportProgressed, DirectoryChanged), handle)

@@ -191,7 +191,7 @@ class ReplyRow(NotifierTable, table=True):
 
 
 class WebhookRow(NotifierTable, table=True):
-    """Where an API client is told how its reports go on. `gone_at`: it has answered 410, and is told nothing until it registers anew."""
+    """Where an API client is told how its reports go on. `gone_at`: since then it is told nothing until it registers anew (`Gone`)."""
 
     __tablename__ = "webhooks"
 
@@ -203,6 +203,7 @@ class WebhookRow(NotifierTable, table=True):
     previous_until: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     created_at: datetime = Field(sa_column=_time())
     gone_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    gone_because: str | None = Field(default=None, sa_column=Column(String(16)))
     failing_since: datetime | None = Field(default=None, sa_column=_time(nullable=True))
     last_taken_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 

@@ -12,6 +12,8 @@ from libs.directory.permissions import Role
 from libs.events.catalogue import ReportProgressed
 from libs.terms import CloseResult, Tier
 from libs.terms.told import Stage
+from services.directory.handlers import clients
+from services.directory.handlers.changes import Actor
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.rules.webhooks import PAUSES, Allowed
 from tests.integration.notifier_desk import Desk, make_desk
@@ -165,6 +167,48 @@ async def test_who_answers_410_is_told_nothing_until_it_registers_again(desk: De
         await one.progress(Stage.CLOSED)
         await tell(desk)
         assert one.receiver.told[-1].is_signed(one.secret)
+
+
+async def test_a_client_without_a_key_is_told_nothing_until_it_registers_with_a_new_one(desk: Desk):
+    async with school(desk) as one, school(desk) as other:
+        one.receiver.answers = [503]
+        await one.progress(Stage.ASSIGNED)
+        due = await tell(desk)
+        client_id = one.headers["Authorization"].partition(" ")[2].partition(".")[0]
+        async with desk.db.transaction() as tx:
+            await clients.revoke(tx, client_or_key=client_id, now=desk.clock.now(), actor=Actor("tester"))
+        await hear(desk)
+        (row,) = await desk.fetch("SELECT gone_at, gone_because FROM notifier.webhooks WHERE webhook_id = $1", one.webhook_id)
+        assert (row["gone_at"], row["gone_because"]) == (desk.clock.now(), "no_key"), "at once, not when something is to be told"
+        await one.progress(Stage.ON_SITE)
+        await other.progress(Stage.ON_SITE)
+        desk.clock.set(due)
+        assert await tell(desk) is None
+        assert (len(one.receiver.told), len(other.receiver.told)) == (1, 1)
+        async with desk.db.transaction() as tx:
+            key = await clients.rotate_key(tx, desk.keyring, client_id=client_id, now=desk.clock.now(), actor=Actor("tester"))
+        one.headers = {"Authorization": f"Bearer {key.bearer}"}
+        await tell(desk)
+        (dead,) = await one.deliveries()
+        assert (dead["state"], dead["last_answer"]) == ("dead", "no valid API key")
+        assert (await desk.http.get(HOOK, headers=one.headers)).json()["gone_because"] == "no_key", "a new key alone opens nothing"
+        page = await desk.http.get("/webhooks", headers=await desk.log_in(Role.ADMIN, ""))
+        assert "Has no valid API key any more" in page.text
+        again = (await desk.http.put(HOOK, json={"url": one.receiver.url}, headers=one.headers)).json()
+        assert (again["gone_at"], again["gone_because"], again["secret"]) == (None, None, None)
+        assert (await desk.http.post(f"{HOOK}/deliveries/{dead['delivery_id']}/retry", headers=one.headers)).status_code == 202
+        await tell(desk)
+        assert [message.id for message in one.receiver.told] == [dead["delivery_id"]] * 2
+
+        # A key that expires is not told by anybody: what is due then is not told.
+        ends = desk.clock.now() + timedelta(hours=1)
+        await desk.fetch("UPDATE directory.api_keys SET expires_at = $2 WHERE key_id = $1", key.key_id, ends)
+        await one.progress(Stage.CLOSED)
+        await hear(desk)
+        desk.clock.set(ends)
+        await tell(desk)
+        (row,) = await desk.fetch("SELECT gone_because FROM notifier.webhooks WHERE webhook_id = $1", one.webhook_id)
+        assert (row["gone_because"], len(one.receiver.told), len(other.receiver.told)) == ("no_key", 2, 1)
 
 
 async def test_receivers_that_hang_hold_up_nobody_else(database_url, tmp_path):

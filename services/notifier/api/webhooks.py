@@ -20,7 +20,7 @@ from libs.web.problems import responses
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers import webhooks as handlers
 from services.notifier.handlers.webhooks import Registered
-from services.notifier.rules.webhooks import URL_CHARS_MAX, DeliveryState
+from services.notifier.rules.webhooks import URL_CHARS_MAX, DeliveryState, Gone
 from services.notifier.store import webhooks as store
 from services.notifier.store.webhooks import Delivery, Webhook
 
@@ -36,7 +36,10 @@ class WebhookIn(BaseModel):
 
 
 class WebhookOut(BaseModel):
-    """`secret` is shown once, when it is made. `gone_at`: the receiver has answered 410 and is told nothing until it is registered anew."""
+    """`secret` is shown once, when it is made. `gone_at`: since then nothing is told until it is registered anew.
+
+    `gone_because`: the receiver answered 410, or the client's last key was revoked or has expired.
+    """
 
     webhook_id: UUID
     url: str
@@ -44,6 +47,7 @@ class WebhookOut(BaseModel):
     previous_secret_until: datetime | None
     created_at: datetime
     gone_at: datetime | None
+    gone_because: Gone | None
     failing_since: datetime | None
     last_taken_at: datetime | None
 
@@ -129,6 +133,7 @@ def _out(registered: Registered) -> WebhookOut:
         previous_secret_until=webhook.previous_until,
         created_at=webhook.created_at,
         gone_at=webhook.gone_at,
+        gone_because=webhook.gone_because,
         failing_since=webhook.failing_since,
         last_taken_at=webhook.last_taken_at,
     )

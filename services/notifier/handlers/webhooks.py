@@ -12,6 +12,7 @@ import orjson
 
 from libs.crypto import Sealer, SealError
 from libs.db import Tx
+from libs.directory.identity import clients_with_key
 from libs.errors import Conflict, Invalid, NotFound
 from libs.events import Event, new_event, new_id, publish
 from libs.events.catalogue import ReportProgressed, WebhookRegistered, WebhookRemoved
@@ -25,6 +26,7 @@ from services.notifier.rules.webhooks import (
     Allowed,
     Answered,
     DeliveryState,
+    Gone,
     Wrong,
     after,
     secret_text,
@@ -34,6 +36,8 @@ from services.notifier.store import webhooks as store
 from services.notifier.store.webhooks import Delivery, Webhook
 
 EVENT_TYPE = "report.status_changed"
+NO_KEY = "no valid API key"
+"""What is said of a delivery that was given up because its client has no key any more."""
 FAILING_PLACES = 1
 """How many deliveries at once a receiver gets that did not take the last one."""
 
@@ -159,15 +163,33 @@ async def take(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> bool:
     return True
 
 
+async def end_keyless(tx: Tx, now: datetime) -> list[Webhook]:
+    """Ends the webhooks of clients that have no key any more, revoked or expired, and gives up what waited; answers those still open.
+
+    With a new key the client may register again.
+    """
+    webhooks = [one for one in await store.every(tx) if one.gone_at is None]
+    keyed = await clients_with_key(tx, (one.client_id for one in webhooks), now) if webhooks else set()
+    ended = [one for one in webhooks if one.client_id not in keyed]
+    if ended:
+        ids = [one.webhook_id for one in ended]
+        await store.bury(tx, ids, NO_KEY)  # deliveries before webhooks, as wherever both change, so that nobody waits in a circle
+        await store.end(tx, ids, Gone.NO_KEY, now)
+        for one in ended:
+            log.warning("webhook.no_key", webhook_id=str(one.webhook_id), client_id=one.client_id)
+    return [one for one in webhooks if one.client_id in keyed]
+
+
 async def claim(
     tx: Tx, sealer: Sealer, now: datetime, *, busy: dict[UUID, int], places: int, free: int, free_of_failing: int, lease: timedelta
 ) -> list[ToTell]:
     """Takes what is due, so many for each receiver that it never has more than `places` under way, nor all of them more than `free`.
 
     Receivers that did not take the last one get one at a time, and together no more than `free_of_failing`: however many of them are
-    slow or gone, the others do not wait for them.
+    slow or gone, the others do not wait for them. Clients without a key are told nothing: that is asked here, each time, since nothing is
+    told without having been claimed.
     """
-    webhooks = {one.webhook_id: one for one in await store.every(tx) if one.gone_at is None}
+    webhooks = {one.webhook_id: one for one in await end_keyless(tx, now)}
     room: dict[bool, dict[UUID, int]] = {False: {}, True: {}}
     for key, webhook in webhooks.items():
         failing = webhook.failing_since is not None
@@ -189,7 +211,7 @@ async def record(tx: Tx, delivery: Delivery, answered: Answered, now: datetime) 
         return None
     await store.note(tx, delivery.webhook_id, now, taken=answered.taken, gone=answered.gone)
     if answered.gone:
-        await store.bury(tx, delivery.webhook_id, answered.said)
+        await store.bury(tx, [delivery.webhook_id], answered.said)
     if then.state is DeliveryState.DEAD:
         log.error(
             "webhook.dead",
@@ -206,7 +228,7 @@ async def again(tx: Tx, client_id: str, delivery_id: UUID, now: datetime) -> Non
     """Lets a delivery of this client that was given up be tried again."""
     webhook = await of_client(tx, client_id)
     if webhook.gone_at is not None:
-        raise Conflict("webhook_gone", _("This receiver has answered 410 and is told nothing. Register it again first."))
+        raise Conflict("webhook_gone", _("This receiver answered 410, or had no valid key: it is told nothing. Register it again first."))
     if not await store.again(tx, now, delivery_id=delivery_id, webhook_id=webhook.webhook_id):
         raise NotFound("unknown_delivery", _("There is no such delivery that was given up."))
 

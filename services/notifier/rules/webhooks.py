@@ -41,6 +41,14 @@ class DeliveryState(StrEnum):
     """Given up: replayed only when somebody says so."""
 
 
+class Gone(StrEnum):
+    """Why a receiver is told nothing until it registers again."""
+
+    ANSWERED = "answered_410"
+    NO_KEY = "no_key"
+    """Its client has no API key any more: revoked or expired."""
+
+
 class Wrong(StrEnum):
     """Why a URL is not taken."""
 

@@ -9,14 +9,17 @@ from uuid import UUID
 from libs.db import Tx
 from libs.terms import CloseResult, Tier
 from libs.terms.told import Stage
-from services.notifier.rules.webhooks import DeliveryState
+from services.notifier.rules.webhooks import DeliveryState, Gone
 
 TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where a client wants to be told. Secrets are sealed; the one before signs as well until `previous_until`."""
+    """Where a client wants to be told. Secrets are sealed; the one before signs as well until `previous_until`.
+
+    `gone_at`: since then nothing is told, for the reason `gone_because` (None, from before reasons were kept: it answered 410).
+    """
 
     webhook_id: UUID
     client_id: str
@@ -26,6 +29,7 @@ class Webhook:
     previous_until: datetime | None
     created_at: datetime
     gone_at: datetime | None
+    gone_because: Gone | None
     failing_since: datetime | None
     last_taken_at: datetime | None
 
@@ -52,7 +56,8 @@ class Delivery:
 
 
 _WEBHOOK = """
-webhook_id, client_id, url, secret_sealed, previous_sealed, previous_until, created_at, gone_at, failing_since, last_taken_at
+webhook_id, client_id, url, secret_sealed, previous_sealed, previous_until, created_at, gone_at, gone_because, failing_since,
+last_taken_at
 """
 _DELIVERY = """
 d.delivery_id, d.webhook_id, d.report_id, d.sequence, d.what, d.stage, d.tier, d.result, d.changed_at, d.created_at, d.state, d.tries,
@@ -61,7 +66,7 @@ d.next_at, d.tried_at, d.answer
 
 _SAVE = """
 INSERT INTO notifier.webhooks (webhook_id, client_id, url, secret_sealed, created_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (client_id) DO UPDATE SET url = excluded.url, gone_at = NULL, failing_since = NULL
+ON CONFLICT (client_id) DO UPDATE SET url = excluded.url, gone_at = NULL, gone_because = NULL, failing_since = NULL
 RETURNING webhook_id
 """
 
@@ -119,13 +124,13 @@ ORDER BY d.delivery_id DESC LIMIT $4
 async def of_client(tx: Tx, client_id: str) -> Webhook | None:
     """The webhook of a client."""
     row = await tx.fetchrow(f"SELECT {_WEBHOOK} FROM notifier.webhooks WHERE client_id = $1", client_id, timeout=TIMEOUT_S)
-    return None if row is None else Webhook(**dict(row))
+    return None if row is None else _webhook(row)
 
 
 async def every(tx: Tx) -> list[Webhook]:
     """All webhooks, in the order of their clients' names."""
     rows = await tx.fetch(f"SELECT {_WEBHOOK} FROM notifier.webhooks ORDER BY client_id", timeout=TIMEOUT_S)
-    return [Webhook(**dict(row)) for row in rows]
+    return [_webhook(row) for row in rows]
 
 
 async def save(tx: Tx, client_id: str, url: str, now: datetime, *, webhook_id: UUID, secret_sealed: bytes) -> UUID:
@@ -190,28 +195,46 @@ async def note(tx: Tx, webhook_id: UUID, now: datetime, *, taken: bool, gone: bo
     await tx.execute(
         "UPDATE notifier.webhooks SET last_taken_at = CASE WHEN $3 THEN $2 ELSE last_taken_at END, "
         "failing_since = CASE WHEN $3 THEN NULL ELSE coalesce(failing_since, $2) END, "
-        "gone_at = CASE WHEN $4 THEN coalesce(gone_at, $2) ELSE gone_at END WHERE webhook_id = $1",
+        "gone_at = CASE WHEN $4 THEN coalesce(gone_at, $2) ELSE gone_at END, "
+        "gone_because = CASE WHEN $4 AND gone_at IS NULL THEN $5 ELSE gone_because END WHERE webhook_id = $1",
         webhook_id,
         now,
         taken,
         gone,
+        Gone.ANSWERED,
         timeout=TIMEOUT_S,
     )
 
 
-async def bury(tx: Tx, webhook_id: UUID, answer: str) -> None:
-    """Gives up all that waits for a receiver."""
+async def end(tx: Tx, webhook_ids: Sequence[UUID], because: Gone, now: datetime) -> None:
+    """These receivers are told nothing any more, until they register again."""
     await tx.execute(
-        "UPDATE notifier.deliveries SET state = 'dead', next_at = NULL, answer = $2 WHERE webhook_id = $1 AND state = 'pending'",
-        webhook_id,
+        "UPDATE notifier.webhooks SET gone_at = $2, gone_because = $3 WHERE webhook_id = ANY ($1::uuid[]) AND gone_at IS NULL",
+        webhook_ids,
+        now,
+        because,
+        timeout=TIMEOUT_S,
+    )
+
+
+async def bury(tx: Tx, webhook_ids: Sequence[UUID], answer: str) -> None:
+    """Gives up all that waits for these receivers."""
+    await tx.execute(
+        "UPDATE notifier.deliveries SET state = 'dead', next_at = NULL, answer = $2 "
+        "WHERE webhook_id = ANY ($1::uuid[]) AND state = 'pending'",
+        webhook_ids,
         answer,
         timeout=TIMEOUT_S,
     )
 
 
 async def next_at(tx: Tx) -> datetime | None:
-    """When the next delivery is due."""
-    found: datetime | None = await tx.fetchval("SELECT min(next_at) FROM notifier.deliveries WHERE state = 'pending'", timeout=TIMEOUT_S)
+    """When the next delivery is due; what came in for a receiver just as it ended is never."""
+    found: datetime | None = await tx.fetchval(
+        "SELECT d.next_at FROM notifier.deliveries d JOIN notifier.webhooks w USING (webhook_id) "
+        "WHERE d.state = 'pending' AND w.gone_at IS NULL ORDER BY d.next_at LIMIT 1",
+        timeout=TIMEOUT_S,
+    )
     return found
 
 
@@ -251,6 +274,12 @@ async def forget(tx: Tx, before: datetime, limit: int) -> int:
         timeout=TIMEOUT_S,
     )
     return int(done.rpartition(" ")[2])
+
+
+def _webhook(row: Any) -> Webhook:
+    values = dict(row)
+    values["gone_because"] = Gone(values["gone_because"]) if values["gone_because"] else None
+    return Webhook(**values)
 
 
 def _delivery(row: Any) -> Delivery:

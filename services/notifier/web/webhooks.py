@@ -16,7 +16,7 @@ from libs.i18n import N_
 from libs.i18n import gettext as _
 from libs.web import identity, templates
 from services.notifier.handlers.webhooks import of_id, unregister
-from services.notifier.rules.webhooks import DeliveryState
+from services.notifier.rules.webhooks import DeliveryState, Gone
 from services.notifier.store import webhooks as store
 from services.notifier.store.webhooks import Delivery, Webhook
 
@@ -93,6 +93,8 @@ def router(database: Database, clock: Clock, woken: Callable[[], None]) -> APIRo
 
 
 def _health(webhook: Webhook) -> tuple[str, str]:
+    if webhook.gone_at is not None and webhook.gone_because is Gone.NO_KEY:
+        return _("Has no valid API key any more"), "bad"
     if webhook.gone_at is not None:
         return _("Wants nothing any more (410)"), "bad"
     if webhook.failing_since is not None:
