@@ -16,7 +16,7 @@ from services.directory.settings import DirectorySettings
 from services.intake.consumers import SUBSCRIPTIONS as INTAKE_HEARS
 from services.intake.settings import IntakeSettings
 from services.notifier.consumers import subscription as notifier_hears
-from services.notifier.settings import AliyunSettings, FallbackSettings, NotifierSettings, SmsSettings, TencentSettings
+from services.notifier.settings import AliyunSettings, FallbackSettings, NotifierSettings, SmsSettings, TencentSettings, VoiceSettings
 from services.router.consumers import GROUP as ROUTER_HEARS
 from tests.deploy import chart, compose, image
 from tests.deploy.chart import CHART, EVERYTHING, LEAST, OLDEST, PLAIN, VALUES
@@ -118,8 +118,17 @@ def test_every_variable_is_one_that_tocsin_reads():
     known = {
         f"{settings.model_config['env_prefix']}{field}".upper()
         for settings in (
-            *(CommonSettings, KafkaSettings, TraceSettings, IntakeSettings),
-            *(NotifierSettings, FallbackSettings, SmsSettings, AliyunSettings, TencentSettings, AuditSettings, DirectorySettings),
+            *(CommonSettings, KafkaSettings, TraceSettings, IntakeSettings, VoiceSettings),
+            *(
+                NotifierSettings,
+                FallbackSettings,
+                VoiceSettings,
+                SmsSettings,
+                AliyunSettings,
+                TencentSettings,
+                AuditSettings,
+                DirectorySettings,
+            ),
         )
         for field in settings.model_fields
     }

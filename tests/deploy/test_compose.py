@@ -3,17 +3,25 @@
 import base64
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from deploy import kafka
+from libs.settings import SettingsError, load
+from services.notifier.app import load_registry
+from services.notifier.gateways import configured
+from services.notifier.gateways.domestic import Bounds
+from services.notifier.settings import FallbackSettings, NotifierSettings, VoiceSettings
 from tests.deploy import compose
-from tests.deploy.compose import SECRETS, NotSet
+from tests.deploy.compose import REQUIRED, SECRETS, NotSet
 from tests.deploy.tools import DEPLOY, attempt, run, tool
+from tests.support.china import China
 
 ROOMS = ("directory", "intake", "router", "notifier", "audit")
+BOUNDS = Bounds(1, 1, 1)
 KAFKA = ("kafka-1", "kafka-2", "kafka-3")
 
 
@@ -44,16 +52,60 @@ def test_composes_own_reader_refuses_what_is_wrong():
     assert "stop_grace" in refused.stdout + refused.stderr
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("name", REQUIRED)
 def test_what_is_not_given_is_named_and_has_no_default(name: str):
-    rest = {other: value for other, value in SECRETS.items() if other != name}
+    rest = {other: value for other, value in REQUIRED.items() if other != name}
     with pytest.raises(NotSet, match=name):
         compose.interpolated(compose.written(), rest)
 
 
 def test_nothing_else_is_asked_for():
     asked = set(re.findall(r"\$\{(\w+):\?", compose.PATH.read_text("utf-8")))
-    assert asked == set(SECRETS)
+    assert asked == set(REQUIRED)
+
+
+ALIYUN = {
+    "TOCSIN_ALIYUN_ACCESS_KEY_ID": "LTAItest",
+    "TOCSIN_ALIYUN_ACCESS_KEY_SECRET": "key",
+    "TOCSIN_ALIYUN_CALLBACK_SECRET": "a" * 40,
+}
+TENCENT = {
+    "TOCSIN_TENCENT_SECRET_ID": "AKIDtest",
+    "TOCSIN_TENCENT_SECRET_KEY": "key",
+    "TOCSIN_TENCENT_CALLBACK_SECRET": "t" * 40,
+    "TOCSIN_TENCENT_SDK_APP_ID": "1400000001",
+}
+
+
+@pytest.mark.parametrize(("account", "gateways"), [(ALIYUN, ["aliyun"]), (TENCENT, ["tencent"]), (ALIYUN | TENCENT, ["aliyun", "tencent"])])
+def test_a_domestic_account_alone_will_do(account: dict[str, str], gateways: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    China.at("https://tocsin.example.org", tmp_path)
+    file = str(tmp_path / "sms-templates.yaml")
+    service = compose.services({**REQUIRED, **account, "TOCSIN_SMS_TEMPLATES": file})["notifier"]
+    (mount,) = service["volumes"]
+    assert (mount["source"], mount["target"]) == (file, service["environment"]["TOCSIN_SMS_TEMPLATES"])
+    inside(monkeypatch, {**service["environment"], "TOCSIN_SMS_TEMPLATES": file})
+    found = configured.load_domestic({}, load_registry(), BOUNDS)
+    assert [one.name for one in found.gateways] == gateways
+    assert load(NotifierSettings).account_sid == load(FallbackSettings).account_sid == load(VoiceSettings).from_number == ""
+
+
+def test_without_any_account_the_notifier_names_what_it_needs(monkeypatch: pytest.MonkeyPatch):
+    service = compose.services(REQUIRED)["notifier"]
+    assert service["volumes"][0]["source"] == "/dev/null", "there is nothing to mount"
+    inside(monkeypatch, service["environment"])
+    found = configured.load_domestic({}, load_registry(), BOUNDS)
+    with pytest.raises(SettingsError, match=r"TOCSIN_TWILIO_ACCOUNT_SID.*TOCSIN_ALIYUN_ACCESS_KEY_ID.*TOCSIN_TENCENT_SECRET_ID"):
+        configured.routes_of(found, [])
+    inside(monkeypatch, compose.services({**REQUIRED, **ALIYUN})["notifier"]["environment"])
+    with pytest.raises(SettingsError, match="TOCSIN_SMS_TEMPLATES"):
+        configured.load_domestic({}, load_registry(), BOUNDS)
+
+
+def inside(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """This process has the container's variables."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_every_service_is_there_and_the_busy_ones_twice(read: dict[str, Any]):
