@@ -1,5 +1,6 @@
 """What Twilio tells us: signed, replayed, forged, out of order; and what officers answer by SMS."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ from twilio.request_validator import RequestValidator
 
 from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined
 from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
-from tests.integration.notifier_desk import OLD_TOKEN, PLACE, Desk, make_desk
+from tests.integration.notifier_desk import NOW, OLD_TOKEN, PLACE, Desk, make_desk
 
 NO_ATTEMPT = "00000000-0000-4000-8000-000000000000"
 FIRST = "+860010009991"
@@ -158,6 +159,23 @@ async def test_several_waiting_cases_need_the_code(desk: Desk):
         (str(requests[2].case_id), "decline"),
         (str(requests[0].case_id), "acknowledge"),
     ]
+
+
+async def test_the_code_finds_its_case_however_many_others_wait(desk: Desk):
+    officer_id = await desk.officer()
+    async with desk.db.connection() as c:
+        await c.execute(
+            "INSERT INTO notifier.waiting (officer_id, case_id, code, notification_id, since) "
+            "SELECT $1, gen_random_uuid(), 'GGGGGG', gen_random_uuid(), $2 FROM generate_series(1, 150)",
+            officer_id,
+            NOW - timedelta(hours=1),
+        )
+    request = await desk.request(officer_id)
+    await desk.settle()
+    (sms,) = await desk.sms()
+    await desk.reply(sms["sid"], f"1 {request.code}")
+    (replied,) = await desk.events("officer.replied")
+    assert (replied["case_id"], replied["action"]) == (str(request.case_id), "acknowledge")
 
 
 async def test_answers_are_in_the_officers_language_and_fit_into_one_sms(desk: Desk):

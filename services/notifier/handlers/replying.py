@@ -54,7 +54,7 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
         log.error("notifier.officer_opted", meaning=reply.meaning, officer_ids=[str(officer_id) for officer_id in officers], pages=True)
         await replies.answer_reply(tx, inbound.provider_id, "", officers[0], None)
         return ""
-    waiting = await replies.waiting_cases(tx, officers)
+    waiting = await replies.waiting_cases(tx, officers, reply.code)
     chosen = _chosen(reply, waiting)
     recipient = await people.recipient(tx, chosen.officer_id if chosen else officers[0])
     with use_locale(recipient.language):

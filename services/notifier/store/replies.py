@@ -32,7 +32,7 @@ WHERE w.officer_id = gone.officer_id AND w.case_id = gone.case_id
 """
 _WAITING = """
 SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
-WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL
+WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL AND ($2::text IS NULL OR code = $2)
 ORDER BY since, case_id LIMIT 100
 FOR UPDATE
 """
@@ -72,9 +72,9 @@ async def stop_waiting(tx: Tx, case_ids: Sequence[UUID], pairs: Sequence[tuple[U
         await tx.execute(_STOP_WAITING, [officer_id for officer_id, _ in pairs], [case_id for _, case_id in pairs])
 
 
-async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID]) -> list[Waiting]:
-    """What waits for these officers, oldest first, locked."""
-    return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids))]
+async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID], code: str | None) -> list[Waiting]:
+    """What waits for these officers, the 100 oldest first, locked; with a `code`, the cases of that code, however many others wait."""
+    return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids), code)]
 
 
 async def waiting_of(tx: Tx, officer_id: UUID, case_id: UUID) -> Waiting | None:
