@@ -98,6 +98,18 @@ async def test_refused_by_one_gateway_and_spent_over_the_other_somebody_else_is_
 
 
 @on(per_number_per_day=1)
+async def test_a_budget_that_is_spent_day_after_day_pages_each_day(desk: Desk):
+    officer = await desk.officer(FIRST)
+    paged = []
+    for hours in (0, 1, 19, 5, 1):  # at 25 h the day's message goes out again, at 26 h the next one finds it spent
+        await desk.advance(timedelta(hours=hours).total_seconds())
+        await ask(desk, officer, 1)
+        await desk.settle()
+        paged.append(len(await desk.events("budget.spent")))
+    assert paged == [0, 1, 1, 1, 2]
+
+
+@on(per_number_per_day=1)
 async def test_the_next_contact_gets_what_the_first_may_not_have(desk: Desk):
     officer = await desk.officer(FIRST, SECOND)
     requests = await ask(desk, officer, 2)

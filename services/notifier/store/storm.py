@@ -71,10 +71,10 @@ INSERT INTO notifier.spent AS s (contact_id, gateway, officer_id, post_id, divis
 SELECT *, $8, $8 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::integer[], $7::integer[])
 ON CONFLICT (contact_id, gateway) DO UPDATE
 SET officer_id = excluded.officer_id, post_id = excluded.post_id, division_code = excluded.division_code, budget = excluded.budget,
-    held = excluded.held + CASE WHEN s.seen_at > $9 THEN s.held ELSE 0 END,
-    since = CASE WHEN s.seen_at > $9 THEN s.since ELSE excluded.since END, seen_at = excluded.seen_at
+    held = excluded.held + CASE WHEN s.since > $9 THEN s.held ELSE 0 END,
+    since = CASE WHEN s.since > $9 THEN s.since ELSE excluded.since END, seen_at = excluded.seen_at
 """
-_KNOWN_AS_SPENT = "SELECT contact_id, gateway FROM notifier.spent WHERE contact_id = ANY ($1::uuid[]) AND seen_at > $2"
+_KNOWN_AS_SPENT = "SELECT contact_id, gateway FROM notifier.spent WHERE contact_id = ANY ($1::uuid[]) AND since > $2"
 _SPENT = """
 SELECT contact_id, gateway, officer_id, post_id, division_code, budget, held, since, seen_at FROM notifier.spent
 WHERE seen_at > $1 AND starts_with(division_code, $2) ORDER BY seen_at DESC, contact_id LIMIT $3
@@ -179,7 +179,7 @@ async def follow(tx: Tx, moved: Sequence[Follower], now: datetime) -> None:
 
 
 async def spend(tx: Tx, spent: Sequence[Spent], now: datetime, window: timedelta) -> set[tuple[UUID, str]]:
-    """Notes whose budget is spent; answers those of whom that is news: not seen within `window`."""
+    """Notes whose budget is spent; answers those of whom that was not told within `window`."""
     known = await tx.fetch(_KNOWN_AS_SPENT, [one.contact_id for one in spent], now - window, timeout=TIMEOUT_S)
     await tx.execute(
         _SPEND,
