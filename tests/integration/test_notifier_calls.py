@@ -134,6 +134,24 @@ async def test_who_is_reached_by_no_sms_is_called_before_anybody_else_is_told(de
     assert (await desk.http.get("/sandbox/calls", params={"to": SECOND})).json()["items"] == []
 
 
+async def test_nobody_is_called_instead_of_an_sms_about_what_is_settled(desk: Desk):
+    await desk.faults({**NO_SMS, "callback_delay_s": 20})
+    request = await desk.request(await desk.officer(FIRST), grade=Grade.I)
+    await desk.settle()
+    acknowledged = CaseAcknowledged(
+        case_id=request.case_id,
+        grade=Grade.I,
+        division_code=request.division_code,
+        tier=request.tier,
+        post_id=request.post_id,
+        via="workbench",
+    )
+    await desk.tell(acknowledged, request.case_id)
+    await desk.advance(30)
+    assert await attempts(desk, request) == [("undelivered", None)]
+    assert (await desk.shown(request))["reason"].startswith("undelivered")
+
+
 async def test_an_officer_is_called_once_at_a_time_and_not_about_what_is_settled(desk: Desk):
     officer_id = await desk.officer(FIRST)
     first = await desk.request(officer_id, channel="voice", code=desk.codes[0])

@@ -141,3 +141,14 @@ async def test_what_waits_for_a_gateway_goes_out_as_soon_as_it_is_back(ringing: 
     await ringing.faults()
     await ringing.advance(OPEN_FOR[0].total_seconds())
     assert len(await ringing.sms()) == FAILURES_MAX, "none waits for the end of the probe's time"
+
+
+async def test_nobody_waits_for_gateways_that_are_down_longer_than_one_is_waited_for(alone: Desk):
+    await alone.faults(NO_ACCOUNT)
+    for _ in range(FAILURES_MAX):
+        await alone.request()
+    await alone.settle()
+    requests = [await alone.request() for _ in range(8)]
+    for _ in range(10):
+        await alone.advance(10)
+    assert [(await alone.shown(one))["state"] for one in requests] == ["failed"] * 8, "after 90 seconds somebody else is told"

@@ -108,7 +108,7 @@ def test_a_gateway_that_is_left_alone_or_has_just_refused_is_passed_over():
     assert choose((FIRST,), both, replace(QUEUED, refused=("a",)), {}, NOW) == Way(FIRST, "b")
     ready = {"a": opened(), "b": opened(2)}
     assert choose((FIRST,), both, QUEUED, ready, NOW + OPEN_FOR[0]) == Way(FIRST, "a"), "the probe"
-    assert choose((FIRST,), both, QUEUED, ready, NOW) == Wait(FIRST, NOW + OPEN_FOR[0])
+    assert choose((FIRST,), both, QUEUED, ready, NOW) == Wait(FIRST, NOW + OPEN_FOR[0], NOW)
     back = {"a": opened()}
     assert choose((FIRST,), both, QUEUED, back, NOW + OPEN_FOR[0]) == Way(FIRST, "a"), "somebody has to ask whether it is back"
     assert choose((FIRST,), both, QUEUED, back, NOW + OPEN_FOR[0], critical=True) == Way(FIRST, "b"), "but not with an alarm of grade I"
@@ -130,12 +130,14 @@ def test_a_contact_that_can_be_reached_now_is_taken_once_patience_with_the_first
 
     waiting = replace(QUEUED, contact_since=NOW)
     assert free_at > NOW + 5 * SECONDS
-    assert chosen(NOW) == Wait(FIRST, NOW + 5 * SECONDS)
-    assert chosen(NOW + 4 * SECONDS, waiting) == Wait(FIRST, NOW + 5 * SECONDS)
+    assert chosen(NOW) == Wait(FIRST, NOW + 5 * SECONDS, NOW)
+    assert chosen(NOW + 4 * SECONDS, waiting) == Wait(FIRST, NOW + 5 * SECONDS, NOW)
     assert chosen(NOW + 5 * SECONDS, waiting) == Way(SECOND, "b")
-    assert chosen(NOW + 5 * SECONDS, waiting, b=opened(3)) == Wait(FIRST, free_at), "the first one is waited for, and given up in the end"
+    assert chosen(NOW + 5 * SECONDS, waiting, b=opened(3)) == Wait(FIRST, free_at, NOW), (
+        "the first one is waited for, and given up in the end"
+    )
     assert chosen(free_at, waiting) == Way(FIRST, "a")
-    assert choose((FIRST,), each, waiting, down, NOW + 5 * SECONDS) == Wait(FIRST, free_at)
+    assert choose((FIRST,), each, waiting, down, NOW + 5 * SECONDS) == Wait(FIRST, free_at, NOW)
 
 
 def test_refused_by_one_gateway_it_goes_to_another_at_once_and_then_pauses():

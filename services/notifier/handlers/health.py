@@ -100,6 +100,12 @@ class Gates:
         """The gateways through which something may go at `now`."""
         return [name for name, breaker in self.breakers.items() if breaker.health(now) is not Health.OPEN]
 
+    @property
+    def down_since(self) -> datetime | None:
+        """Since when none works; None while one does."""
+        opened = [breaker.since for breaker in self.breakers.values()]
+        return max((at for at in opened if at is not None), default=None) if None not in opened else None
+
     def free_at(self, now: datetime) -> datetime:
         """When the next message may be taken up; `now` if that is at once."""
         return min(breaker.free_at(now) for breaker in self.breakers.values())

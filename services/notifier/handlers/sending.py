@@ -42,6 +42,7 @@ from services.notifier.rules.states import (
     Rejected,
     follow,
     put_off,
+    waits_since,
 )
 from services.notifier.rules.texts import About, Registered, Registry, TemplateError, Text, Wording
 from services.notifier.rules.turns import is_urgent
@@ -146,7 +147,8 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
         taken = await store.claim_due(tx, now, asked, urgent_only=urgent_only) if asked else []
     else:
         asked, urgent_only = free, False
-        taken = await store.claim_due(tx, now, free, since_before=now - timedelta(seconds=means.limits.retry_give_up_s))
+        waited = store.Waited(now - timedelta(seconds=means.limits.retry_give_up_s), means.gates.down_since)
+        taken = await store.claim_due(tx, now, free, waited=waited)
     full = len(taken) == asked
     if not taken:
         return Claimed(0, [], more=False, hungry=full or urgent_only)
@@ -165,7 +167,7 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
         due = Due(subject, notification, recipients[subject.officer_id])
         found = await faults.contained(_find(tx, means, round_, due), subject.notification_id)
         if isinstance(found, Wait):
-            moved[subject.notification_id] = put_off(notification, found.contact.contact_id, found.until, now, means.limits)
+            moved[subject.notification_id] = put_off(notification, found.contact.contact_id, found.until, now, means.limits, found.since)
         elif isinstance(found, Paced):
             moved[subject.notification_id] = replace(notification, next_at=found.until)
         elif not isinstance(found, str) and found[0].contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
@@ -183,8 +185,13 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
             beginning, call = taking
             beginnings.append(beginning)
             ready.append(call)
+            down_since = means.gates.breakers[beginning.attempt.gateway].since  # it asks whether the gateway is back
             moved[subject.notification_id] = replace(
-                notification, state=NotificationState.SENDING, next_at=None, current_attempt=beginning.attempt.attempt_id
+                notification,
+                state=NotificationState.SENDING,
+                next_at=None,
+                current_attempt=beginning.attempt.attempt_id,
+                contact_since=waits_since(notification, now, down_since) if down_since else notification.contact_since,
             )
     await store.begin_attempts(tx, beginnings)
     await store.move_notifications(tx, moved, now)
@@ -285,10 +292,13 @@ async def _find(tx: Tx, means: Means, round_: Round, due: Due) -> tuple[Way, Tex
     round_.barred.clear()
     if due.subject.channel == VOICE and await _needs_no_call(tx, due.subject):
         return "not_needed"
-    urgent = is_urgent(due.subject.priority)
+    urgent, otherwise = is_urgent(due.subject.priority), "no_contact"
     try:
         contacts = in_order(due.recipient.contacts, due.subject.channel, due.subject.grade, due.subject.purpose)
         found = await _find_way(tx, means, round_, due, contacts)
+        if _is_call(found) and due.subject.channel != VOICE and await _needs_no_call(tx, due.subject):
+            contacts, otherwise = [one for one in contacts if one.channel != VOICE], "not_needed"
+            found = await _find_way(tx, means, round_, due, contacts)
         if isinstance(found, tuple) and not means.shaping.may(found[0].gateway, round_.now, urgent=urgent):
             other = await _find_way(tx, means, round_, due, (found[0].contact,), paced=True)
             if not isinstance(other, tuple):
@@ -298,7 +308,7 @@ async def _find(tx: Tx, means: Means, round_: Round, due: Due) -> tuple[Way, Tex
     except (TemplateError, ZoneInfoNotFoundError):
         log.exception("notifier.no_text", notification_id=str(due.subject.notification_id), purpose=due.subject.purpose)
         return "no_text"
-    return found or round_.reason() or due.notification.reason or "no_contact"
+    return found or round_.reason() or due.notification.reason or otherwise
 
 
 async def _find_way(
@@ -373,6 +383,10 @@ def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
 async def _needs_no_call(tx: Tx, subject: Subject) -> bool:
     """Whether the officer has answered meanwhile, or somebody else: then nobody's phone rings for it."""
     return can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id)
+
+
+def _is_call(found: tuple[Way, Text] | Wait | None) -> bool:
+    return isinstance(found, tuple) and found[0].contact.channel == VOICE
 
 
 def _is_stop(attempt: Attempt) -> bool:

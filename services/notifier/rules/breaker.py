@@ -28,12 +28,16 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What is known of one gateway. `until`: when it may be asked again; `probe_at`: when the message went out that asks."""
+    """What is known of one gateway. `until`: when it may be asked again; `probe_at`: when the message went out that asks.
+
+    `since`: when it was opened and has not worked again.
+    """
 
     failures: int = 0
     until: datetime | None = None
     opened: int = 0
     probe_at: datetime | None = None
+    since: datetime | None = None
 
     def health(self, now: datetime) -> Health:
         """What may be sent at `now`."""
@@ -65,7 +69,7 @@ class Breaker:
             return replace(self, until=now + _pause(self.opened), opened=self.opened + 1, probe_at=None)
         if self.failures + 1 < FAILURES_MAX:
             return replace(self, failures=self.failures + 1)
-        return Breaker(failures=self.failures + 1, until=now + _pause(0), opened=1)
+        return Breaker(failures=self.failures + 1, until=now + _pause(0), opened=1, since=now)
 
 
 def _pause(opened: int) -> timedelta:

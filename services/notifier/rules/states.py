@@ -319,12 +319,22 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
     )
 
 
-def put_off(notification: Notification, contact_id: UUID, until: datetime, now: datetime, limits: Limits) -> Notification:
+def waits_since(notification: Notification, now: datetime, down_since: datetime | None) -> datetime:
+    """Since when its present contact is waited for: since it was due and no gateway worked (`down_since`), however late it is taken up."""
+    if notification.contact_since is not None or down_since is None:
+        return notification.contact_since or now
+    return max(min(notification.next_at or now, now), down_since)
+
+
+def put_off(  # noqa: PLR0917 - what it depends on
+    notification: Notification, contact_id: UUID, until: datetime, now: datetime, limits: Limits, down_since: datetime | None = None
+) -> Notification:
     """Waits until a gateway may be tried again, as long as a failing gateway is waited for at all; then the next contact."""
-    since = notification.contact_since or now
-    if (now - since).total_seconds() >= limits.retry_give_up_s:
+    since = waits_since(notification, now, down_since)
+    gives_up_at = since + timedelta(seconds=limits.retry_give_up_s)
+    if now >= gives_up_at:
         return next_contact(notification, contact_id, GATEWAY_DOWN, now)
-    return replace(notification, next_at=until, contact_since=since, reason=GATEWAY_DOWN, refused=())
+    return replace(notification, next_at=min(until, gives_up_at), contact_since=since, reason=GATEWAY_DOWN, refused=())
 
 
 def _never_there(attempt: Attempt, seen: Observation) -> bool:

@@ -25,10 +25,11 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No gateway for the next contact can be tried before `until`."""
+    """No gateway for the next contact can be tried before `until`. `since`: since when that is so, where it is known."""
 
     contact: Contact
     until: datetime
+    since: datetime | None = None
 
 
 def choose(
@@ -62,7 +63,7 @@ def choose(
         elif waits is None or now >= impatient_at:
             return found
         else:
-            return Wait(waits.contact, min(waits.until, impatient_at))
+            return Wait(waits.contact, min(waits.until, impatient_at), waits.since)
     return waits
 
 
@@ -78,7 +79,9 @@ def _through(
         usable.sort(key=lambda one: one[1] is Health.HALF_OPEN)
     if usable:
         return Way(contact, usable[0][0])
-    return Wait(contact, min(_of(breakers, name).free_at(now) for name in fresh))
+    left_alone = [_of(breakers, name) for name in fresh]
+    since = max((one.since for one in left_alone if one.since is not None), default=None)
+    return Wait(contact, min(one.free_at(now) for one in left_alone), since)
 
 
 def others(

@@ -55,6 +55,14 @@ class Beginning:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """Waiting for a gateway since `before` at the latest: since it was due, and all were down; or a contact of theirs was just given up."""
+
+    before: datetime
+    down_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unheard:
     """An attempt that nobody reported on, the text that it sent, to whom, and the trace that it belongs to."""
 
@@ -91,7 +99,8 @@ a.submitted_at, a.ended_at, a.check_at
 _CLAIM_DUE = f"""
 SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
-WHERE n.state = 'queued' AND n.next_at <= $1 AND coalesce(n.contact_since, n.requested_at) <= $3 AND n.priority <= $4
+WHERE n.state = 'queued' AND n.next_at <= $1 AND n.priority <= $4
+  AND (coalesce(n.contact_since, greatest(n.next_at, $5)) <= $3 OR n.contact_since IS NULL AND n.tried <> '{{}}')
 ORDER BY n.turn_at, n.next_at
 LIMIT $2
 FOR UPDATE SKIP LOCKED
@@ -195,13 +204,14 @@ async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) 
 
 
 async def claim_due(
-    tx: Tx, now: datetime, limit: int, *, since_before: datetime | None = None, urgent_only: bool = False
+    tx: Tx, now: datetime, limit: int, *, waited: Waited | None = None, urgent_only: bool = False
 ) -> list[tuple[Subject, Notification]]:
     """Locks notifications that need an attempt, in the order of their turns, skipping those that another replica has.
 
-    `since_before`: only those whose present contact has been tried, or waited for, since before then.
+    `waited`: only those that have waited for a gateway so long.
     """
-    rows = await tx.fetch(_CLAIM_DUE, now, limit, since_before or _EVER, URGENT_MAX if urgent_only else _ANY_PRIORITY)
+    before, down_since = (waited.before, waited.down_since) if waited else (_EVER, None)
+    rows = await tx.fetch(_CLAIM_DUE, now, limit, before, URGENT_MAX if urgent_only else _ANY_PRIORITY, down_since)
     return [(subject_of(row), notification_of(row)) for row in rows]
 
 
