@@ -3,7 +3,7 @@
 A notification gets its turn once, when it is requested, as an instant: that of the request, moved by how important it is. The
 smallest turn goes first. So what is critical goes before all else that was requested within two days, grade I before everything
 lower within a day, and the lower grades age: one of grade IV is passed only by what is urgent, and by what was requested at most
-two minutes after it. That bound is the distance between two handicaps, whatever comes in behind (`tests/unit/test_notifier_storm.py`).
+an hour after it. That bound is the distance between two handicaps, whatever comes in behind (`tests/unit/test_notifier_storm.py`).
 """
 
 from datetime import datetime, timedelta
@@ -17,10 +17,11 @@ HANDICAPS = {
     CRITICAL: timedelta(days=-2),
     1: timedelta(days=-1),
     2: timedelta(0),
-    3: timedelta(minutes=1),
-    4: timedelta(minutes=2),
+    3: timedelta(minutes=30),
+    4: timedelta(hours=1),
 }
-"""By priority (0 critical, then grade I to IV); default, no document says how alarms queue."""
+"""By priority (0 critical, then grade I to IV); default, no document says how alarms queue. Of the size of the windows: a backlog of half
+an hour must not keep a message of grade II, whose answer is waited for so long, behind those of which an answer is due in a day."""
 
 
 def turn_of(priority: int, requested_at: datetime) -> datetime:
