@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from libs.directory.permissions import Role
+from services.notifier.rules.breaker import FAILURES_MAX
 from tests.integration.notifier_desk import Desk, make_desk
 from tests.support.china import ALIYUN_SECRET, TENCENT_SECRET
 
@@ -151,3 +152,17 @@ async def test_over_twilio_itself_a_mainland_number_is_asked_to_the_workbench(da
         (abroad,) = await desk.sms("+852910011001")
     assert "登录工作台签收" in mainland["body"]
     assert "回复1签收" in abroad["body"]
+
+
+async def test_a_text_that_no_provider_has_approved_keeps_no_other_waiting(desk: Desk):
+    await desk.faults(
+        {"provider": "aliyun", "code": "isv.SMS_TEMPLATE_ILLEGAL"},
+        {"provider": "tencent", "code": "FailedOperation.TemplateIncorrectOrUnapproved"},
+    )
+    refused = [await desk.request() for _ in range(FAILURES_MAX + 1)]
+    await desk.settle()
+    assert {(await desk.shown(one))["state"] for one in refused} == {"failed"}, "waiting would not help: somebody else is told at once"
+    await desk.faults()
+    alarm = await desk.request()
+    await desk.settle()
+    assert [one["gateway"] for one in (await desk.shown(alarm))["attempts"]] == ["aliyun"], "the gateways are not left alone for that"

@@ -9,6 +9,7 @@ import pytest
 
 from libs.events.catalogue import NotificationRequested
 from libs.terms import Grade, Purpose, Step
+from services.notifier import store
 from services.notifier.gateways.twilio import TwilioGateway
 from services.notifier.rules.states import AttemptState
 from services.notifier.rules.texts import Registry, Wording
@@ -257,6 +258,41 @@ async def test_officers_who_share_a_number_are_not_taken_for_each_other(desk: De
     await desk.advance(60)
     assert (await desk.shown(other))["state"] == "delivered"
     assert len(await desk.sms(FIRST)) == 2
+
+
+async def test_an_answer_that_cannot_be_read_holds_up_nobody_else(desk: Desk, monkeypatch):
+    desk.callbacks = False
+    requests = [await desk.request() for _ in range(2)]
+    await desk.settle()
+    (odd,) = (await desk.shown(requests[0]))["attempts"]
+    fetch = TwilioGateway.fetch
+
+    async def fail_for_one(self: Any, sought: Any) -> Any:
+        if str(sought.attempt_id) == odd["attempt_id"]:
+            raise TypeError("'NoneType' object is not subscriptable")
+        return await fetch(self, sought)
+
+    monkeypatch.setattr(TwilioGateway, "fetch", fail_for_one)
+    await desk.advance(800)
+    assert [(await desk.shown(one))["state"] for one in requests] == ["failed", "failed"], "never confirmed: somebody else is told"
+
+
+async def test_what_may_never_have_been_sent_is_asked_after_before_what_waits_to_be_confirmed(desk: Desk):
+    desk.callbacks = False
+    for _ in range(3):
+        await desk.request(grade=Grade.IV)
+    alarm = await desk.request(grade=Grade.I)
+    await desk.settle()
+    now = desk.clock.now()
+    async with desk.db.transaction() as tx:
+        await tx.execute("UPDATE notifier.attempts SET check_at = $1", now - timedelta(hours=1))
+        await tx.execute(
+            "UPDATE notifier.attempts SET state = 'ambiguous', submitted_at = NULL, check_at = $2 WHERE notification_id = $1",
+            alarm.notification_id,
+            now,
+        )
+        claimed = await store.claim_checks(tx, now, 1, 1, now + timedelta(seconds=8))
+    assert sorted(one.attempt.state for one in claimed) == ["ambiguous", "submitted"], "that, and the one that is due longest"
 
 
 async def test_bad_news_about_a_delivered_message_change_nothing(desk: Desk):

@@ -33,9 +33,15 @@ MEANING = Meaning(
         "isv.DOMESTIC_NUMBER_NOT_SUPPORTED": Refusal.ELSEWHERE,
         "isv.MOBILE_NUMBER_ILLEGAL": Refusal.CONTACT,
         "isv.MOBILE_COUNT_OVER_LIMIT": Refusal.CONTACT,
-        # All else that begins so is about us: account, balance, limits of the account, signature, template, its variables.
+        # This text: its template, what stands in its variables, a word in it. Another text works as before.
+        "isv.SMS_TEMPLATE_ILLEGAL": Refusal.TEXT,
+        "isv.SMS_CONTENT_ILLEGAL": Refusal.TEXT,
+        "isv.BLACK_KEY_CONTROL_LIMIT": Refusal.TEXT,
+        "isv.TEMPLATE_": Refusal.TEXT,
+        "isv.PARAM_": Refusal.TEXT,
+        # All else that begins so is about us: account, balance, limits of the account, signature.
         # isv.AMOUNT_NOT_ENOUGH, isv.OUT_OF_SERVICE, isv.ACCOUNT_*, isv.PRODUCT_*, isv.DAY_LIMIT_CONTROL, isv.MONTH_LIMIT_CONTROL,
-        # isv.SMS_TEMPLATE_ILLEGAL, isv.SMS_SIGNATURE_ILLEGAL, isv.TEMPLATE_*, isv.PARAM_*, isv.SMS_CONTENT_ILLEGAL, isv.DENY_IP_RANGE
+        # isv.SMS_SIGNATURE_ILLEGAL, isv.DENY_IP_RANGE
         "isv.": Refusal.GATEWAY,
         "isp.RAM_PERMISSION_DENY": Refusal.GATEWAY,
         # Their fault (isp.SYSTEM_ERROR, isp.GATEWAY_ERROR): whether it was sent before that, they do not say.

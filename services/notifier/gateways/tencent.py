@@ -39,7 +39,14 @@ MEANING = Meaning(
         "FailedOperation.PhoneNumberInBlacklist": Refusal.CONTACT,
         "FailedOperation.PhoneNumberParseFail": Refusal.CONTACT,
         "InvalidParameterValue.IncorrectPhoneNumber": Refusal.CONTACT,
-        # All else is about us: the account's limits, balance, signature, template, its variables, rights.
+        # This text: its template, what stands in its variables, a word in it. Another text works as before.
+        "FailedOperation.Template": Refusal.TEXT,
+        "FailedOperation.ContainSensitiveWord": Refusal.TEXT,
+        "InvalidParameter.DirtyWordFound": Refusal.TEXT,
+        "InvalidParameterValue.Template": Refusal.TEXT,
+        "InvalidParameterValue.ContentLengthLimit": Refusal.TEXT,
+        "InvalidParameterValue.ProhibitedUseUrlInTemplateParameter": Refusal.TEXT,
+        # All else is about us: the account's limits, balance, signature, rights.
         "LimitExceeded": Refusal.GATEWAY,
         "FailedOperation": Refusal.GATEWAY,
         "InvalidParameter": Refusal.GATEWAY,

@@ -67,7 +67,7 @@ class Gates:
     def heard(self, name: str, seen: Observation, now: datetime) -> bool:
         """What a call came to; answers whether the gateway is back by that.
 
-        A number that cannot be reached is no fault of the gateway's, and one that has too much to do is there.
+        A number that cannot be reached is no fault of the gateway's, and one that has too much to do, or refuses a text, is there.
         """
         before = self.breakers[name]
         self._calls[name].note(type(seen).__name__.lower(), now)

@@ -19,10 +19,14 @@ from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, claim, observe
 from services.notifier.jobs.calling import LOOK_AGAIN_S, Calling
 from services.notifier.rules.calls import VOICE
-from services.notifier.rules.states import GATEWAY_DOWN, Accepted, Ambiguous, Attempt, Observation, Unanswered
+from services.notifier.rules.states import GATEWAY_DOWN, Accepted, Ambiguous, Attempt, Observation, Refusal, Rejected, Unanswered
 from services.notifier.store import Unheard, calls, figures, receipts
 
 CHECKS_AT_ONCE_MAX = 32
+CHECKS_IN_ORDER = 8
+"""So many of them are those that are due longest, whatever they are about: the others go by importance."""
+ASK_S_MAX = 15.0
+"""One answer may take several pages; the next round does not wait for more."""
 LOOK_AGAIN_MIN_S = 0.01
 RESERVED_PART = 8
 """An eighth of the calls that may be under way is kept for urgent messages: calls that hang with others do not keep them waiting."""
@@ -128,6 +132,8 @@ class Sender(Calling[Seen]):
             )
             if not isinstance(seen, Accepted):
                 span.fail(outcome)
+                if isinstance(seen, Rejected) and seen.refusal is Refusal.TEXT:
+                    log.error("notifier.text_refused", gateway=name, template=ready.message.template_id, code=seen.code, pages=True)
                 log.warning("notifier.call", gateway=name, attempt_id=str(ready.message.attempt_id), outcome=repr(seen))
         self._heard.append((ready.message.attempt_id, seen))
 
@@ -177,7 +183,8 @@ class Checker:
         """Asks after everything that is due, a bounded number at a time."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            due = await store.claim_checks(tx, now, CHECKS_AT_ONCE_MAX, now + timedelta(seconds=self._means.limits.lease_s))
+            until = now + timedelta(seconds=self._means.limits.lease_s)
+            due = await store.claim_checks(tx, now, CHECKS_AT_ONCE_MAX - CHECKS_IN_ORDER, CHECKS_IN_ORDER, until)
             asked: list[Awaitable[Seen]] = [self._ask(one, *await self._known(tx, one.attempt, one.officer_id)) for one in due]
         if asked:
             seen = await self._without_others(due, await asyncio.gather(*asked))
@@ -216,11 +223,22 @@ class Checker:
     async def _ask(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Seen:
         attempt = unheard.attempt
         with trace.span(f"ask {attempt.gateway}", "client", unheard.traceparent) as span:
-            seen = await ask(self._means, attempt, unheard.body, to, taken)
+            seen = await self._answer(unheard, to, taken)
             outcome = type(seen).__name__
             span.note({"tocsin.gateway": attempt.gateway, "tocsin.outcome": outcome.lower(), "tocsin.attempt_id": str(attempt.attempt_id)})
             log.info("notifier.asked", attempt_id=str(attempt.attempt_id), state=attempt.state, outcome=outcome)
         return attempt.attempt_id, seen
+
+    async def _answer(self, unheard: Unheard, to: str | None, taken: frozenset[str]) -> Observation:
+        """What the provider says; no answer where it takes too long or what it said cannot be read: nobody else is to wait for that."""
+        try:
+            async with asyncio.timeout(ASK_S_MAX):
+                return await ask(self._means, unheard.attempt, unheard.body, to, taken)
+        except TimeoutError:
+            return Unanswered()
+        except Exception as error:
+            log.exception("notifier.ask_failed", gateway=unheard.attempt.gateway, error=type(error).__name__)
+            return Unanswered()
 
 
 async def _record(database: Database, clock: Clock, means: Means, seen: Sequence[Seen]) -> None:

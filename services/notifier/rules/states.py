@@ -72,6 +72,8 @@ class Refusal(StrEnum):
     """This number cannot be reached: the next contact at once."""
     GATEWAY = "gateway"
     """Our account or sender is at fault: somebody must be told; tried again for a while."""
+    TEXT = "text"
+    """This gateway does not take this text (not approved, a forbidden word): as `ELSEWHERE`, and somebody must be told."""
     ELSEWHERE = "elsewhere"
     """This gateway does not send to this number (its limit for the number, its region): another gateway at once, else the next contact."""
 
@@ -344,7 +346,7 @@ def _never_there(attempt: Attempt, seen: Observation) -> bool:
 
 def _may_help_again(seen: Observation, *, others: bool) -> bool:
     """Whether the same number may work later, or through another gateway: this one was busy or at fault, not the contact."""
-    if isinstance(seen, Rejected) and seen.refusal is Refusal.ELSEWHERE:
+    if isinstance(seen, Rejected) and seen.refusal in {Refusal.ELSEWHERE, Refusal.TEXT}:
         return others
     if isinstance(seen, Rejected):
         return seen.refusal is not Refusal.CONTACT

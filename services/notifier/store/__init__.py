@@ -158,9 +158,19 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::t
 WHERE a.attempt_id = r.attempt_id
 """
 
+# What may never have been sent goes before what only waits to be confirmed, alarms before all else; a few are those due longest.
 _CLAIM_CHECKS = f"""
-WITH due AS (
-    SELECT attempt_id FROM notifier.attempts WHERE check_at <= $1 ORDER BY check_at LIMIT $2 FOR UPDATE SKIP LOCKED
+WITH important AS (
+    SELECT a.attempt_id FROM notifier.attempts a JOIN notifier.notifications n USING (notification_id)
+    WHERE a.check_at <= $1
+    ORDER BY a.submitted_at IS NOT NULL, n.priority, a.check_at LIMIT $2
+    FOR UPDATE OF a SKIP LOCKED
+), oldest AS (
+    SELECT attempt_id FROM notifier.attempts WHERE check_at <= $1 AND attempt_id NOT IN (SELECT attempt_id FROM important)
+    ORDER BY check_at LIMIT $4
+    FOR UPDATE SKIP LOCKED
+), due AS (
+    SELECT attempt_id FROM important UNION ALL SELECT attempt_id FROM oldest
 ), leased AS (
     UPDATE notifier.attempts SET check_at = $3 FROM due WHERE attempts.attempt_id = due.attempt_id
     RETURNING attempts.attempt_id
@@ -288,9 +298,9 @@ async def record_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
     )
 
 
-async def claim_checks(tx: Tx, now: datetime, limit: int, until: datetime) -> list[Unheard]:
-    """Attempts whose outcome has to be asked for; nobody else asks before `until`."""
-    rows = await tx.fetch(_CLAIM_CHECKS, now, limit, until)
+async def claim_checks(tx: Tx, now: datetime, important: int, oldest: int, until: datetime) -> list[Unheard]:
+    """Attempts whose outcome has to be asked for, the most important and some of those due longest; nobody else asks before `until`."""
+    rows = await tx.fetch(_CLAIM_CHECKS, now, important, until, oldest)
     return [Unheard(_attempt(row), row["body"], row["officer_id"], row["traceparent"]) for row in rows]
 
 
