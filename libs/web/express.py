@@ -51,8 +51,14 @@ class Application(FastAPI):
         self.express: ASGIApp = run_express
 
     def include_router(self, router: APIRouter, *, prefix: str = "", **settings: Any) -> None:
-        """As FastAPI's own; express routes of `router` itself get their lane."""
-        super().include_router(router, prefix=prefix, **settings)
+        """As FastAPI's own; express routes of `router` itself get their lane.
+
+        Routes that stay as they are become the application's own: FastAPI would make each of them a second time, and look for it twice.
+        """
+        if prefix or settings:
+            super().include_router(router, prefix=prefix, **settings)
+        else:
+            self.router.routes.extend(router.routes)
         for route in router.routes:
             if isinstance(route, ExpressRoute):
                 self._open_lane(prefix + route.path, route)
@@ -85,6 +91,14 @@ class Application(FastAPI):
                 return False
         scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, parameters
         return True
+
+
+def joined(*routers: APIRouter) -> APIRouter:
+    """All their routes, in this order, as one router's."""
+    made = APIRouter()
+    for router in routers:
+        made.routes.extend(router.routes)
+    return made
 
 
 async def run_express(scope: Scope, receive: Receive, send: Send) -> None:

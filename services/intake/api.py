@@ -1,5 +1,6 @@
 """The API for programs: schools, hospitals and hotlines send reports; whoever holds a receipt asks what has happened."""
 
+import functools
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -184,6 +185,7 @@ def _require_json(request: Request) -> None:
         raise Unsupported("unsupported_content_type", _("Send JSON, with Content-Type: application/json."))
 
 
+@functools.cache
 def _send_report_description() -> dict[str, Any]:
     """What FastAPI would have found out by itself, had it been let near the request."""
     return {

@@ -32,7 +32,7 @@ HERS = officer_id("440304001020", "community_officer", "primary")
 SHUIWEI, HONGLI = "440304004028", "440304002016"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Town:
     """A world in which something has happened."""
 

@@ -22,7 +22,7 @@ RECEIPT = re.compile(r"^([2-9CFGHJMPQRVWX]{4}-){3}[2-9CFGHJMPQRVWX]{4}$")
 NANYUAN, SHUIWEI, XINSHA = "440304001020", "440304004028", "440304005021"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Town:
     """A world and a browser to look at it with."""
 

@@ -35,7 +35,7 @@ TESTER = Actor("tester")
 MASTER_KEYS = "1:" + base64.b64encode(bytes(range(32))).decode()
 
 
-@dataclass
+@dataclass(repr=False)
 class Desk:
     """`http` speaks to the application, `db` works as the directory, `root` sees everything."""
 

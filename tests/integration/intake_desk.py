@@ -50,7 +50,7 @@ SMALLEST: dict[str, Any] = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Desk:
     """`http` speaks to the application; `db` sees everything; nothing moves before `settle`."""
 

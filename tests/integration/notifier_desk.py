@@ -40,7 +40,7 @@ SECOND_SID, SECOND_TOKEN, SECOND_NUMBER = "AC" + "1" * 32, "second-token", "+860
 ROUNDS_MAX = 200
 
 
-@dataclass
+@dataclass(repr=False)
 class Desk:
     """Nothing moves before `settle`, which lets consumers and jobs work until they rest, and the sandbox when `callbacks` is on."""
 

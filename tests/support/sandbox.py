@@ -20,7 +20,7 @@ NUMBER = "+860019999999"
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
-@dataclass
+@dataclass(repr=False)
 class SandboxDesk:
     """`hooks` is what its webhooks were told: (path, signature, form); `answers` are their next statuses and texts."""
 

@@ -49,7 +49,7 @@ SMALLEST_REPORT: dict[str, Any] = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """See the module's docstring. `demo` has the API key and the accounts, `db` sees everything (login role)."""
 

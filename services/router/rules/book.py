@@ -1,7 +1,7 @@
 """Which policy is in force where and when: what the policy files bind, and what administrators have bound since."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -54,7 +54,7 @@ class PolicyBook:
     `version` counts the changes of what administrators have added and bound; 0 is the files alone.
     """
 
-    policies: tuple[Policy, ...]
+    policies: tuple[Policy, ...] = field(repr=False)
     bindings: tuple[Bound, ...] = ()
     version: int = 0
 

@@ -1,6 +1,7 @@
 """Reading policy files: an error names the file, the line and the reason."""
 
-from collections.abc import Callable, Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -67,16 +68,25 @@ def parse(name: str, data: bytes, base: Callable[[str], Policy | None]) -> Polic
 def load_book(folders: Iterable[Path] = ()) -> PolicyBook:
     """The built-in policies and those of further `folders`; `PolicyFileError` when a file is wrong or two have one id and version."""
     policies: dict[str, Policy] = {}
-    for folder in (FOLDER, *folders):
-        for path in sorted(folder.glob("*.yaml")):
-            policy = load(path, in_use=True)
-            if policy.stamp in policies:
-                raise PolicyFileError(f"{path.name}:1: {policy.stamp} is already defined by another file; raise its version")
-            policies[policy.stamp] = policy
+    for name, policy in (*_built_in(), *(one for folder in folders for one in _in_folder(folder))):
+        if policy.stamp in policies:
+            raise PolicyFileError(f"{name}:1: {policy.stamp} is already defined by another file; raise its version")
+        policies[policy.stamp] = policy
     book = PolicyBook(tuple(policies.values()))
     if not any(binding.division == "" for policy in book.policies for binding in policy.bind):
         raise PolicyFileError("policies: none is bound to division '', so some places would have none")
     return book
+
+
+@functools.cache
+def _built_in() -> tuple[tuple[str, Policy], ...]:
+    """Those that came with this version: they are read once."""
+    return tuple(_in_folder(FOLDER))
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, Policy]]:
+    for path in sorted(folder.glob("*.yaml")):
+        yield path.name, load(path, in_use=True)
 
 
 class Year(BaseModel):
@@ -176,9 +186,9 @@ def _parsed(name: str, data: bytes) -> tuple[Any, yaml.Node | None]:
     if len(data) > POLICY_FILE_BYTES_MAX:
         raise PolicyFileError(f"{name}:1: larger than {POLICY_FILE_BYTES_MAX} bytes")
     try:
-        text = data.decode()
-        document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-        return document, yaml.compose(text, yaml.CSafeLoader)
+        loader = _Loader(data.decode())
+        root = loader.get_single_node()
+        return None if root is None else loader.construct_document(root), root
     except UnicodeDecodeError:
         raise PolicyFileError(f"{name}:1: is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:

@@ -3,15 +3,16 @@
 from fastapi import APIRouter
 
 from libs.db import Database
+from libs.web.express import joined
 from services.router.handlers.desk import Desk
 from services.router.web import bindings, cases, moves, policies
 
 
 def router(desk: Desk, database: Database) -> APIRouter:
     """All pages."""
-    made = APIRouter()
-    made.include_router(cases.router(desk, database))
-    made.include_router(bindings.router(desk, database))  # before the page of a policy, whose address is any word
-    made.include_router(moves.router(desk, database))
-    made.include_router(policies.router(desk, database))
-    return made
+    return joined(
+        cases.router(desk, database),
+        bindings.router(desk, database),  # before the page of a policy, whose address is any word
+        moves.router(desk, database),
+        policies.router(desk, database),
+    )
