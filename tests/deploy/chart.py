@@ -100,7 +100,7 @@ def _text(values: str, kubernetes: str) -> str:
 
 def documents(values: dict[str, Any]) -> list[dict[str, Any]]:
     """The objects that it makes."""
-    return [one for one in yaml.safe_load_all(text(values)) if one]
+    return [one for one in yaml.load_all(text(values), yaml.CSafeLoader) if one]
 
 
 def of_kind(values: dict[str, Any], *kinds: str) -> dict[str, dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import py_compile
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Iterable
 from compileall import compile_dir
 from dataclasses import dataclass
@@ -119,8 +121,30 @@ def packages(folder: Path) -> Path:
     options = ("--python", str(python), "--require-hashes", "--only-binary", ":all:")
     run(*uv, "pip", "install", *options, "-r", str(ROOT / "requirements/build.txt"))
     one = ("--no-binary", WITHOUT_WHEEL, "--no-build-isolation")
-    run(*uv, "pip", "sync", *options, *one, "--compile-bytecode", str(ROOT / "requirements/runtime.txt"))
+    run(*uv, "pip", "sync", *options, *one, str(ROOT / "requirements/runtime.txt"))
+    _compile(Path(sysconfig.get_path("purelib")), next(folder.glob("lib/python3*/site-packages")))
     return python
+
+
+def _compile(ours: Path, theirs: Path) -> None:
+    """Compiles what our own Python has compiled of the same packages so far: the image's has all of it, which takes it seven seconds."""
+    for compiled in ours.rglob(f"__pycache__/*.{sys.implementation.cache_tag}.pyc"):
+        beside = compiled.parents[1].relative_to(ours)
+        name = f"{compiled.name.partition('.')[0]}.py"
+        source, target = theirs / beside / name, theirs / compiled.relative_to(ours)
+        if not source.exists():
+            continue
+        target.parent.mkdir(exist_ok=True)
+        if _same(ours / beside / name, source):
+            shutil.copyfile(compiled, target)
+        else:
+            py_compile.compile(str(source), str(target))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """By what a compiled file knows of its source."""
+    first, second = one.stat(), other.stat()
+    return (int(first.st_mtime), first.st_size) == (int(second.st_mtime), second.st_size)
 
 
 def interpreter(command: Iterable[str], python: Path) -> list[str]:

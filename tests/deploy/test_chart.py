@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from services.notifier.settings import AliyunSettings, FallbackSettings, Notifie
 from services.router.consumers import GROUP as ROUTER_HEARS
 from tests.deploy import chart, compose, image
 from tests.deploy.chart import CHART, EVERYTHING, LEAST, OLDEST, PLAIN, VALUES
-from tests.deploy.tools import DEPLOY, attempt, run, schemas, tool
+from tests.deploy.tools import DEPLOY, attempt, run, schemas, schemas_of, tool
 from tests.support.world import MONDAY_NOON
 
 ROOMS = ("directory", "intake", "router", "notifier", "audit")
@@ -44,20 +45,20 @@ def test_helm_finds_nothing_to_say(name: str):
     assert "0 chart(s) failed" in run(*command, stdin=json.dumps(VALUES[name]))
 
 
-def test_kubernetes_takes_every_object():
-    rendered = "\n---\n".join(chart.text(values) for values in VALUES.values())  # at once: reading the schemas is what takes its time
+def test_kubernetes_takes_every_object(tmp_path: Path):
+    rendered = "\n---\n".join(chart.text(values) for values in VALUES.values())
     kinds = [one["kind"] for values in VALUES.values() for one in chart.documents(values)]
     for folder in schemas():
-        location = f"{folder}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
+        location = schemas_of(kinds, folder, tmp_path)
         options = ("-strict", "-summary", "-output", "json", "-skip", KINDS_OF_OTHERS, "-schema-location", location)
         summary = json.loads(run(tool("kubeconform"), *options, stdin=rendered))["summary"]
         assert summary["valid"] == len([kind for kind in kinds if kind != KINDS_OF_OTHERS]), folder
         assert summary["valid"] > 20 * len(VALUES)
 
 
-def test_kubeconform_would_see_what_is_wrong():
+def test_kubeconform_would_see_what_is_wrong(tmp_path: Path):
     rendered = chart.text(LEAST).replace("terminationGracePeriodSeconds:", "terminationGraceSeconds:")
-    location = f"{schemas()[-1]}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
+    location = schemas_of([one["kind"] for one in chart.documents(LEAST)], schemas()[-1], tmp_path)
     refused = attempt(tool("kubeconform"), "-strict", "-schema-location", location, stdin=rendered)
     assert refused.returncode != 0
     assert "terminationGraceSeconds" in refused.stdout

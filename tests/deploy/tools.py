@@ -1,10 +1,13 @@
 """The tools that check the files under deploy/: found where `make deploy-tools` puts them, or a skip that says how to get them."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 TOOLS = ROOT / "var/tools"
 RUN_S = 120
+DEFINITIONS = "_definitions.json"
 
 
 def tool(name: str) -> str:
@@ -24,6 +28,24 @@ def schemas() -> list[Path]:
     """The folders with the schemas of Kubernetes, oldest version first."""
     found = sorted((TOOLS / "schemas").glob("v*"))
     return found or missing("schemas of Kubernetes")
+
+
+def schemas_of(kinds: Iterable[str], of_version: Path, folder: Path) -> str:
+    """Where kubeconform finds the schemas of these kinds: a copy with what they speak of, for it reads all the rest anew for every kind."""
+    files = [file for kind in set(kinds) for file in of_version.glob(f"{kind.lower()}-*.json")]
+    everything = json.loads((of_version / DEFINITIONS).read_text("utf-8"))["$defs"]
+    named: dict[str, Any] = {}
+    texts = [file.read_text("utf-8") for file in files]
+    while texts:
+        found = {name for text in texts for name in re.findall(r'"\$ref": "[^"]*#/\$defs/([^"]+)"', text)} - named.keys()
+        named |= {name: everything[name] for name in found}
+        texts = [json.dumps(everything[name]) for name in found]
+    copy = folder / of_version.name
+    copy.mkdir()
+    (copy / DEFINITIONS).write_text(json.dumps({"$defs": named}), encoding="utf-8")
+    for file in files:
+        shutil.copyfile(file, copy / file.name)
+    return f"{copy}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
 
 
 def missing(what: str) -> NoReturn:
