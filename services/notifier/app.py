@@ -30,7 +30,7 @@ from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
 from services.notifier.handlers.shaping import Shaping
-from services.notifier.jobs import BUNDLES_EVERY_S, FIGURES_EVERY_S, Checker, Sender, count, settle_bundles
+from services.notifier.jobs import BUNDLES_EVERY_S, FIGURES_EVERY_S, Checker, Sender, count, forgetting, settle_bundles
 from services.notifier.jobs.webhooks import FORGET_EVERY, Teller, forget
 from services.notifier.rules import budgets, texts
 from services.notifier.rules.bundles import Bundling
@@ -132,6 +132,7 @@ async def build(context: Context) -> Service:
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
             Job("webhooks-tell", teller.run_once, wake=teller.wake),
             at_intervals("webhooks-forget", FORGET_EVERY.total_seconds(), context.clock, partial(forget, database, context.clock)),
+            at_intervals("notifier-forget", forgetting.EVERY_S, context.clock, partial(forgetting.forget, database, context.clock)),
             at_intervals("notifier-bundles", BUNDLES_EVERY_S, context.clock, partial(settle_bundles, database, context.clock)),
         ),
         resources=(_open(gateways, recorded, receivers),),

@@ -124,7 +124,10 @@ class CodeRow(NotifierTable, table=True):
     """A code that is to prove whose a number is: queued, sent or failed. `next_at`: when it is sent, or sent again."""
 
     __tablename__ = "codes"
-    __table_args__ = (Index("codes_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("codes_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("codes_old", "expires_at"),
+    )
 
     verification_id: UUID = Field(primary_key=True)
     officer_id: UUID
@@ -153,6 +156,7 @@ class LinkRow(NotifierTable, table=True):
     """A link that acknowledges, known by the keyed hash of its token: the link itself is nowhere kept."""
 
     __tablename__ = "links"
+    __table_args__ = (Index("links_old", "expires_at"),)
 
     token_hash: bytes = Field(primary_key=True)
     attempt_id: UUID

@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.events.catalogue import CaseAcknowledged, NotificationRequested
+from libs.events import new_id
+from libs.events.catalogue import CaseAcknowledged, ContactChallenged, NotificationRequested
 from libs.terms import Grade, Purpose
 from services.notifier.rules import links as rules
 from services.notifier.rules.links import LIVES_MAX, expires_at
+from services.notifier.store import forgotten
 from tests.integration.notifier_desk import NOW, Desk, make_desk
 
 FIRST = "+860010009991"
@@ -117,3 +119,39 @@ def test_a_link_lives_until_the_deadline_and_a_day_at_most():
     tokens = {rules.token_of(bytes([number]) * 32) for number in range(256)}
     assert len(tokens) == 256
     assert all(rules.TOKEN.fullmatch(token) for token in tokens)
+
+
+async def test_what_nothing_reads_any_more_is_forgotten_and_what_proves_that_somebody_was_told_stays(desk: Desk):
+    request, path = await sent(desk)
+    (message,) = await desk.sms(FIRST)
+    await desk.reply(message["sid"], "1")
+    officer_id = await desk.officer()
+    for _ in range(2):
+        ends = desk.clock.now() + timedelta(minutes=10)
+        code = ContactChallenged(officer_id=officer_id, contact_id=new_id(), verification_id=new_id(), expires_at=ends)
+        await desk.tell(code, officer_id)
+    await desk.settle()
+    assert await left(desk) == (1, 1, 2)
+
+    desk.clock.advance(days=30, seconds=1)
+    await desk.job("notifier-forget").run_once()
+    assert await left(desk) == (1, 0, 2), "the link and the codes were good for ten minutes more"
+    desk.clock.advance(minutes=11)
+    async with desk.db.connection() as connection:
+        before = desk.clock.now() - timedelta(days=30)
+        assert await forgotten.forget(connection, before, 1) == {"links": 1, "replies": 0, "codes": 0}, "the codes are still to be sent"
+        await desk.job("notifier-codes").run_once()
+        assert await forgotten.forget(connection, before, 1) == {"links": 0, "replies": 0, "codes": 1}, "so many at a time"
+    await desk.job("notifier-forget").run_once()
+    assert await left(desk) == (0, 0, 0)
+    assert (await desk.http.get(path)).status_code == 404
+    assert [one["state"] for one in (await desk.shown(request))["attempts"]] == ["delivered"]
+
+
+async def left(desk: Desk) -> tuple[int, int, int]:
+    """How many links, replies and codes there are."""
+    (row,) = await desk.fetch(
+        "SELECT (SELECT count(*) FROM notifier.links) AS a, (SELECT count(*) FROM notifier.replies) AS b, "
+        "(SELECT count(*) FROM notifier.codes) AS c"
+    )
+    return row["a"], row["b"], row["c"]

@@ -18,9 +18,8 @@ from services.notifier.handlers.asking import ask, number_of
 from services.notifier.handlers.bundling import follow
 from services.notifier.handlers.sending import Means, Ready, claim, observe
 from services.notifier.jobs.calling import LOOK_AGAIN_S, Calling
-from services.notifier.rules.calls import VOICE
 from services.notifier.rules.states import GATEWAY_DOWN, Accepted, Ambiguous, Attempt, Observation, Refusal, Rejected, Unanswered
-from services.notifier.store import Unheard, calls, figures, receipts
+from services.notifier.store import Unheard, figures, receipts
 
 CHECKS_AT_ONCE_MAX = 32
 CHECKS_IN_ORDER = 8
@@ -197,8 +196,6 @@ class Checker:
         to = await number_of(tx, self._means, officer_id, attempt.contact_id)
         if attempt.provider_id is not None or to is None:
             return to, frozenset()
-        if attempt.channel == VOICE:
-            return to, await calls.taken(tx, attempt.started_at - timedelta(hours=1))
         number = self._means.people.fingerprint(to)
         return to, await store.taken_provider_ids(tx, number, attempt.started_at - timedelta(hours=1), attempt.gateway)
 

@@ -9,8 +9,6 @@ from libs.db import Tx
 from services.notifier.rules.calls import LINE_STALE, CallOutcome
 from services.notifier.store import SUBJECT, Subject, subject_of
 
-TAKEN_MAX = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -27,10 +25,6 @@ class Call:
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('notifier.call ' || $1::text, 0))"
 _FREE = """
 SELECT NOT EXISTS (SELECT 1 FROM notifier.calls WHERE officer_id = $1 AND ended_at IS NULL AND begun_at > $2)
-"""
-_TAKEN = """
-SELECT a.provider_id FROM notifier.calls c JOIN notifier.attempts a USING (attempt_id)
-WHERE c.begun_at >= $1 AND a.provider_id IS NOT NULL ORDER BY c.begun_at DESC LIMIT $2
 """
 _BEGIN = "INSERT INTO notifier.calls (attempt_id, officer_id, begun_at) VALUES ($1, $2, $3)"
 _END = "UPDATE notifier.calls SET ended_at = $2 WHERE attempt_id = ANY ($1::uuid[]) AND ended_at IS NULL"
@@ -52,11 +46,6 @@ async def take_line(tx: Tx, officer_id: UUID, now: datetime) -> bool:
     if not await tx.fetchval(_LOCK, str(officer_id)):
         return False
     return bool(await tx.fetchval(_FREE, officer_id, now - LINE_STALE))
-
-
-async def taken(tx: Tx, since: datetime) -> frozenset[str]:
-    """The provider's ids of the calls that were begun since then, whoever was called: two officers may share a number."""
-    return frozenset(row["provider_id"] for row in await tx.fetch(_TAKEN, since, TAKEN_MAX))
 
 
 async def begin(tx: Tx, attempt_id: UUID, officer_id: UUID, now: datetime) -> None:
