@@ -178,6 +178,21 @@ async def test_the_code_finds_its_case_however_many_others_wait(desk: Desk):
     assert (replied["case_id"], replied["action"]) == (str(request.case_id), "acknowledge")
 
 
+async def test_a_bare_number_is_about_what_the_officer_was_told_of(desk: Desk):
+    officer_id = await desk.officer(FIRST)
+    told = await alarm(desk, officer_id)
+    untold = await desk.request(officer_id, code=desk.codes[1])  # its message waits: for quiet hours, in a storm, for its turn
+    for consumer in desk.assembly.consumers:
+        await consumer.drain_once()
+    await desk.reply(await last_sid(desk), "1")
+    # Of the other one the officer knows nothing: "1" once more is no answer to it, but its code would be.
+    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】有1件待签收，请回复1加编号：23456X"]
+    assert [event["case_id"] for event in await desk.events("officer.replied")] == [str(told.case_id)]
+    await desk.settle()
+    await desk.reply(await last_sid(desk), "1")
+    assert [event["case_id"] for event in await desk.events("officer.replied")] == [str(told.case_id), str(untold.case_id)]
+
+
 async def test_answers_are_in_the_officers_language_and_fit_into_one_sms(desk: Desk):
     officer_id = await desk.officer(FIRST, language="en")
     for number in range(6):

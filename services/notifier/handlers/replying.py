@@ -85,13 +85,13 @@ async def tell(tx: Tx, chosen: Waiting, action: Action, via: Via, now: datetime)
 
 
 def _chosen(reply: Reply, waiting: list[Waiting]) -> Waiting | None:
-    """The case that a reply is about: the named one, or the only one."""
+    """The case that a reply is about: the named one, or the only one of which the officer was told."""
     if reply.meaning not in {"acknowledge", "decline"}:
         return None
     if reply.code is not None:
         return next((one for one in waiting if one.code == reply.code), None)
     cases = {one.case_id for one in waiting}
-    return waiting[0] if len(cases) == 1 else None
+    return waiting[0] if len(cases) == 1 and waiting[0].told else None
 
 
 def _answer(reply: Reply, chosen: Waiting | None, waiting: list[Waiting]) -> str:

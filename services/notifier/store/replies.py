@@ -10,13 +10,14 @@ from libs.db import Tx
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A case that waits for an officer's answer."""
+    """A case that waits for an officer's answer. `told`: a message that names it has gone out to them."""
 
     officer_id: UUID
     case_id: UUID
     code: str
     notification_id: UUID
     since: datetime
+    told: bool = False
 
 
 _WAIT = """
@@ -30,11 +31,16 @@ _STOP_WAITING = """
 DELETE FROM notifier.waiting w USING unnest($1::uuid[], $2::uuid[]) AS gone (officer_id, case_id)
 WHERE w.officer_id = gone.officer_id AND w.case_id = gone.case_id
 """
+# A text for several tasks names none of them.
 _WAITING = """
-SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
-WHERE officer_id = ANY ($1::uuid[]) AND answered_at IS NULL AND ($2::text IS NULL OR code = $2)
-ORDER BY since, case_id LIMIT 100
-FOR UPDATE
+SELECT w.officer_id, w.case_id, w.code, w.notification_id, w.since, EXISTS (
+    SELECT 1 FROM notifier.notifications n JOIN notifier.attempts a USING (notification_id)
+    WHERE n.case_id = w.case_id AND n.officer_id = w.officer_id AND a.state <> 'rejected' AND a.template_id NOT LIKE 'bundle.%'
+) AS told
+FROM notifier.waiting w
+WHERE w.officer_id = ANY ($1::uuid[]) AND w.answered_at IS NULL AND ($2::text IS NULL OR w.code = $2)
+ORDER BY told DESC, w.since, w.case_id LIMIT 100
+FOR UPDATE OF w
 """
 _WAITING_OF = """
 SELECT officer_id, case_id, code, notification_id, since FROM notifier.waiting
@@ -73,8 +79,12 @@ async def stop_waiting(tx: Tx, case_ids: Sequence[UUID], pairs: Sequence[tuple[U
 
 
 async def waiting_cases(tx: Tx, officer_ids: Sequence[UUID], code: str | None) -> list[Waiting]:
-    """What waits for these officers, the 100 oldest first, locked; with a `code`, the cases of that code, however many others wait."""
-    return [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids), code)]
+    """What waits for these officers, the 100 oldest first, locked; with a `code`, the cases of that code, however many others wait.
+
+    Those of which they were told; only where there are none, those whose message has not gone out yet, or went out without their codes.
+    """
+    found = [Waiting(**dict(row)) for row in await tx.fetch(_WAITING, list(officer_ids), code)]
+    return [one for one in found if one.told] or found
 
 
 async def waiting_of(tx: Tx, officer_id: UUID, case_id: UUID) -> Waiting | None:
