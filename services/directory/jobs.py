@@ -9,8 +9,12 @@ from libs.jobs import at_intervals
 from libs.service import Job, Tick
 from libs.workdays import WorkCalendar
 from services.directory.handlers import accounts, people, reachability
+from services.directory.store import verifications
 
 CLEAN_EVERY = timedelta(minutes=10)
+VERIFICATIONS_KEPT = timedelta(days=30)
+"""Nothing reads them after an hour; who asks why a code did not come, asks within days (default)."""
+VERIFICATIONS_AT_ONCE_MAX = 1_000
 
 
 def jobs(database: Database, clock: Clock, calendar: WorkCalendar) -> tuple[Job, ...]:
@@ -29,4 +33,5 @@ async def _roster(database: Database, clock: Clock, calendar: WorkCalendar) -> T
 
 async def _clean(database: Database, clock: Clock) -> Tick:
     async with database.transaction() as tx:
-        return Tick(worked=await accounts.clean(tx, clock.now()))
+        old = await verifications.forget(tx, clock.now() - VERIFICATIONS_KEPT, VERIFICATIONS_AT_ONCE_MAX)
+        return Tick(worked=await accounts.clean(tx, clock.now()) + old)

@@ -140,7 +140,7 @@ class VerificationRow(DirectoryTable, table=True):
     """A code that was sent to a contact; it follows from `verification_id` and the master keys, and is kept nowhere."""
 
     __tablename__ = "verifications"
-    __table_args__ = (Index("verifications_latest", "contact_id", "requested_at"),)
+    __table_args__ = (Index("verifications_latest", "contact_id", "requested_at"), Index("verifications_old", "requested_at"))
 
     verification_id: UUID = Field(primary_key=True)
     contact_id: UUID = Field(

@@ -188,6 +188,12 @@ async def test_officers_prove_their_own_numbers_and_nobody_elses(desk: Desk) -> 
     assert "verified" in after
     assert await desk.value("SELECT actor FROM directory.changes WHERE what = 'contact.verified'") == "officer-nanyuan-community"
 
+    assert await desk.job("directory-clean") == 0
+    desk.clock.advance(days=30, seconds=1)
+    assert await desk.job("directory-clean") == 3
+    assert await verified(desk) == [mine], "that the number is verified stays"
+
+    await desk.log_in("officer-nanyuan-community")
     async with desk.root.connection() as c:
         await c.execute("UPDATE directory.contacts SET enabled = false, stopped_at = $1, verified_at = NULL", desk.clock.now())
     assert "sent STOP" in await page(desk, "/account")

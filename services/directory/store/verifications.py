@@ -56,3 +56,17 @@ async def use(tx: Tx, verification_id: UUID, contact_id: UUID, now: datetime) ->
     """The code was right: it is used up, and the contact is verified."""
     await tx.execute("UPDATE directory.verifications SET used_at = $2 WHERE verification_id = $1", verification_id, now, timeout=TIMEOUT_S)
     await tx.execute("UPDATE directory.contacts SET verified_at = $2 WHERE contact_id = $1", contact_id, now, timeout=TIMEOUT_S)
+
+
+async def forget(tx: Tx, before: datetime, limit: int) -> int:
+    """Deletes verifications that were asked for before then, the oldest `limit`; answers how many. That a number is verified stays."""
+    done: str = await tx.execute(
+        """
+        DELETE FROM directory.verifications WHERE verification_id IN (
+            SELECT verification_id FROM directory.verifications WHERE requested_at < $1
+            ORDER BY requested_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        """,
+        before, limit,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return int(done.rpartition(" ")[2])
