@@ -27,6 +27,7 @@ from services.notifier.gateways.webhooks import Receivers
 from services.notifier.handlers.codes import CodeSender
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
+from services.notifier.handlers.pages import Pager
 from services.notifier.handlers.people import People
 from services.notifier.handlers.sending import Means, observe
 from services.notifier.handlers.shaping import Shaping
@@ -87,6 +88,7 @@ async def build(context: Context) -> Service:
     )
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
     code_sender = CodeSender(database, context.clock, means, context.keyring)
+    pager = Pager(database, context.clock, means)
     checker = Checker(database, context.clock, means)
     sealer = Sealer(context.keyring)
     hooks = load(WebhookSettings, **context.given.get("webhooks", {}))
@@ -129,6 +131,7 @@ async def build(context: Context) -> Service:
             Job("notifier-send", sender.run_once, wake=sender.wake),
             Job("notifier-check", checker.run_once),
             Job("notifier-codes", code_sender.run_once, wake=code_sender.wake),
+            Job("notifier-pages", pager.run_once),
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
             Job("webhooks-tell", teller.run_once, wake=teller.wake),
             at_intervals("webhooks-forget", FORGET_EVERY.total_seconds(), context.clock, partial(forget, database, context.clock)),

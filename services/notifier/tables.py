@@ -120,6 +120,45 @@ class SpentRow(NotifierTable, table=True):
     seen_at: datetime = Field(sa_column=_time())
 
 
+class TroubleRow(NotifierTable, table=True):
+    """A number that cannot be relied on: it sent STOP (`what` "stopped"), or had its messages of the day ("budget_spent").
+
+    `state`: new, until it is clear whom to tell; placed with `supervisor_id`; told at `told_at`; or nobody, when there is nobody to tell.
+    `passed`: supervisors to whom no SMS would go.
+    """
+
+    __tablename__ = "troubles"
+    __table_args__ = (
+        Index("troubles_new", "found_at", postgresql_where=text("state = 'new'")),
+        Index("troubles_placed", "supervisor_id", "what", postgresql_where=text("state = 'placed'")),
+        Index("troubles_found", "found_at"),
+    )
+
+    contact_id: UUID = Field(primary_key=True)
+    what: str = Field(sa_column=Column(String(16), primary_key=True))
+    officer_id: UUID
+    post_id: UUID | None = None
+    division_code: str = Field(sa_column=Column(String(24), nullable=False))
+    found_at: datetime = Field(sa_column=_time())
+    state: str = Field(sa_column=Column(String(12), nullable=False))
+    supervisor_id: UUID | None = None
+    passed: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
+    told_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
+class PageRow(NotifierTable, table=True):
+    """SMS to a supervisor about the numbers that are placed there: `next_at`, when the next is due; `sent_at`, when the last one went."""
+
+    __tablename__ = "pages"
+    __table_args__ = (Index("pages_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),)
+
+    supervisor_id: UUID = Field(primary_key=True)
+    what: str = Field(sa_column=Column(String(16), primary_key=True))
+    next_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    tries: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    sent_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+
+
 class CodeRow(NotifierTable, table=True):
     """A code that is to prove whose a number is: queued, sent or failed. `next_at`: when it is sent, or sent again."""
 

@@ -9,7 +9,7 @@ from libs.crypto import Sealer
 from libs.directory.read import Directory, contact_aad
 from tests.support.world import World
 
-NANYUAN = "440304001020"
+NANYUAN, STREET = "440304001020", "440304001"
 FIRST = officer_id(NANYUAN, "community_officer", "primary")
 DEPUTY = officer_id(NANYUAN, "community_officer", "deputy")
 
@@ -17,6 +17,8 @@ DEPUTY = officer_id(NANYUAN, "community_officer", "deputy")
 async def test_stop_from_officers_lets_the_case_climb_at_once_until_start(world: World) -> None:
     assert await owner(world) == str(FIRST)
     await answer(world, FIRST, "STOP")
+    (told,) = [one for one in await world.phones() if "停收" in one["body"]]
+    assert told["to"] == await number(world, officer_id(STREET, "street_officer", "primary")), "whoever is above the post, by SMS"
     assert await owner(world) == str(DEPUTY), "the other officer of the post is told"
     await answer(world, DEPUTY, "退订")
     case = await world.case_of(await reported(world))
@@ -81,10 +83,14 @@ async def owner(world: World) -> str:
     return found
 
 
+async def number(world: World, officer: UUID) -> str:
+    """The officer's number for SMS."""
+    (row,) = await world.fetch("SELECT contact_id, phone_sealed FROM directory.contacts WHERE officer_id = $1 AND channel = 'sms'", officer)
+    return Sealer(world.keyring).open(row["phone_sealed"], contact_aad(row["contact_id"])).decode()
+
+
 async def answer(world: World, officer: UUID, text: str) -> None:
     """The officer answers the latest message, or one that is sent for the purpose."""
-    (row,) = await world.fetch("SELECT contact_id, phone_sealed FROM directory.contacts WHERE officer_id = $1 AND channel = 'sms'", officer)
-    phone = Sealer(world.keyring).open(row["phone_sealed"], contact_aad(row["contact_id"])).decode()
-    message = (await world.phones(to=phone))[-1]
+    message = (await world.phones(to=await number(world, officer)))[-1]
     await world.reply(message, text)
     await world.settle()

@@ -20,6 +20,7 @@ from libs.clock import FakeClock
 from libs.crypto import KeyRing
 from libs.db import Database
 from libs.directory.identity import PEPPER_PURPOSE, account_id, key_hash, new_token, token_hash
+from libs.directory.model import CODE_LENGTHS
 from libs.directory.permissions import Role
 from libs.events import EventData, new_event, publish
 from libs.events.catalogue import NotificationRequested
@@ -31,7 +32,7 @@ from libs.settings import CommonSettings
 from libs.terms import Grade, Purpose, Step, Tier
 from libs.web.identity import SESSION_COOKIE
 from tests.support.china import China
-from tests.support.officers import add_officer
+from tests.support.officers import add_officer, add_post
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PLACE = "440304001020"
@@ -64,6 +65,17 @@ class Desk:
             phones = (f"+86001000{self.phones:04}",)
         async with self.db.transaction() as tx:
             return await add_officer(tx, self.keyring, phones, PLACE, NOW, language=language)
+
+    async def post(self, role: str, tier: Tier, *officers: UUID, place: str = PLACE) -> UUID:
+        """A new post that these officers hold; its place is registered if it is not yet."""
+        async with self.db.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO directory.divisions (code, name, level, parent_code, zone, pinyin, initials) "
+                "VALUES ($1, $1, $2, NULL, 'Asia/Shanghai', '', '') ON CONFLICT DO NOTHING",
+                place,
+                {length: level for level, length in CODE_LENGTHS.items()}[len(place)],
+            )
+            return await add_post(tx, place, role, tier, officers, NOW)
 
     async def request(self, officer_id: UUID | None = None, **changes: Any) -> NotificationRequested:
         """Publishes what the router would; a new case with its own code unless one is given."""

@@ -23,7 +23,7 @@ from services.notifier.handlers.sending import Means
 from services.notifier.rules.registered import PROVIDERS, problems, read, to_register
 from services.notifier.rules.routes import Routes, RoutesError, default, parse
 from services.notifier.rules.states import Limits
-from services.notifier.rules.texts import Registered, TemplateError
+from services.notifier.rules.texts import BESIDE, Registered, TemplateError
 from services.notifier.settings import AliyunSettings, NotifierSettings, TencentSettings
 from tests.support.china import ALIYUN_SECRET, SIGNATURE, China
 
@@ -191,4 +191,4 @@ def test_texts_are_written_as_the_provider_wants_them(provider: Any) -> None:
 
 def test_everything_can_be_said_with_all_texts_registered_in_chinese() -> None:
     codes = {one.template_id: "x" for one in to_register(REGISTRY, "aliyun", takes_replies=False) if one.required}
-    assert REGISTRY.said(Registered(SIGNATURE, codes)) == {*Purpose, "bundle", "verify"}
+    assert REGISTRY.said(Registered(SIGNATURE, codes)) == {*Purpose, *BESIDE}

@@ -1,79 +1,63 @@
-"""Sending the code that proves whose a number is. It alarms nobody: it has no attempts, no budget, and a try or two more if need be."""
+"""Sending the code that proves whose a number is. It alarms nobody, and who gets none asks for another."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from libs.clock import Clock
 from libs.crypto import KeyRing
-from libs.db import Database
+from libs.db import Database, Tx
 from libs.directory.verification import code_of
-from libs.jobs import Tick
 from libs.log import get_logger
-from services.notifier.gateways import Outgoing
+from services.notifier.handlers.beside import AT_ONCE_MAX, Beside, End, Outcome
 from services.notifier.handlers.people import Recipient
 from services.notifier.handlers.sending import Means
-from services.notifier.rules.breaker import Health
-from services.notifier.rules.states import Accepted
 from services.notifier.store import codes
 from services.notifier.store.codes import Code
 
 TRIES_MAX = 3
 AGAIN = timedelta(seconds=15)
-"""When a code whose end nobody wrote is sent again: the same code, so that a second SMS harms nobody."""
-AT_ONCE_MAX = 10
+"""When a code whose end nobody wrote is sent again: the same code."""
 
 log = get_logger("notifier")
 
 
-class CodeSender:
-    """Sends what is queued; what became of it is only whether a gateway took it."""
+class CodeSender(Beside[Code]):
+    """Sends codes."""
 
     def __init__(self, database: Database, clock: Clock, means: Means, keyring: KeyRing) -> None:
+        super().__init__(database, clock, means)
         self.wake = asyncio.Event()
-        self._database = database
-        self._clock = clock
-        self._means = means
         self._keyring = keyring
 
     @property
     def arrived(self) -> Callable[[], None]:
-        """To be called when something was queued."""
+        """To be called when a code was queued."""
         return self.wake.set
 
-    async def run_once(self) -> Tick:
-        """Sends what is due, a few at a time."""
-        now = self._clock.now()
-        async with self._database.transaction() as tx:
-            due = await codes.claim(tx, now, now + AGAIN, AT_ONCE_MAX)
-            await self._means.people.fresh(tx)
-            recipients = [await self._means.people.recipient(tx, one.officer_id) for one in due]
-        for code, recipient in zip(due, recipients, strict=True):
-            state, gateway = await self._send(code, recipient)
-            if state:
-                log.info("notifier.code", verification_id=str(code.verification_id), state=state, gateway=gateway)
-                async with self._database.transaction() as tx:
-                    await codes.end(tx, code.verification_id, state, gateway)
-        async with self._database.connection() as connection:
-            return Tick(worked=len(due), next_at=await codes.next_at(connection))
+    async def claim(self, tx: Tx, now: datetime) -> Sequence[tuple[Code, Recipient]]:
+        """Codes that are due."""
+        due = await codes.claim(tx, now, now + AGAIN, AT_ONCE_MAX)
+        return [(one, await self.means.people.recipient(tx, one.officer_id)) for one in due]
 
-    async def _send(self, code: Code, recipient: Recipient) -> tuple[str, str | None]:
-        """What became of it: "sent", "failed", or "" for another try."""
-        now = self._clock.now()
-        contact = next((one for one in recipient.contacts if one.contact_id == code.contact_id), None)
-        if contact is None or now >= code.expires_at or code.tries > TRIES_MAX:
-            return "failed", None
-        pin = code_of(self._keyring, code.verification_id.bytes)
-        valid_s = max(int((code.expires_at - now).total_seconds()), 60)
-        for name in self._means.carriers(contact, "verify"):
-            if self._means.gates.breakers[name].health(now) is not Health.CLOSED:
-                continue
-            text = self._means.registry.verification(recipient.language, pin, self._means.registered.get(name))
-            if text is None:
-                continue
-            message = Outgoing(code.verification_id, contact.phone, text.body, valid_s, text.template_id, text.variables, text.language)
-            seen = await self._means.gateways[name].send(message)
-            self._means.gates.heard(name, seen, self._clock.now())
-            if isinstance(seen, Accepted):
-                return "sent", name
-        return "", None
+    async def send(self, one: Code, recipient: Recipient) -> Outcome:
+        """To the number that it is about, and no other."""
+        now = self.clock.now()
+        contacts = [contact for contact in recipient.contacts if contact.contact_id == one.contact_id]
+        if not contacts or now >= one.expires_at or one.tries > TRIES_MAX:
+            return Outcome(End.FAILED)
+        pin = code_of(self._keyring, one.verification_id.bytes)
+        valid_s = max(int((one.expires_at - now).total_seconds()), 60)
+        registry = self.means.registry
+        return await self.carry(
+            contacts, "verify", lambda registered: registry.verification(recipient.language, pin, registered), one.verification_id, valid_s
+        )
+
+    async def end(self, tx: Tx, one: Code, outcome: Outcome, now: datetime) -> None:  # noqa: ARG002
+        """Writes whether it was sent."""
+        log.info("notifier.code", verification_id=str(one.verification_id), state=outcome.end, gateway=outcome.gateway)
+        await codes.end(tx, one.verification_id, outcome.end, outcome.gateway)
+
+    async def next_at(self, tx: Tx) -> datetime | None:
+        """When the next code is due."""
+        return await codes.next_at(tx)

@@ -1,11 +1,12 @@
 """Whom to tell and in which language: the directory's answers, remembered until the directory changes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from libs.crypto import SealError
 from libs.db import Tx
-from libs.directory.model import Contact
+from libs.directory.model import Contact, Post
 from libs.directory.read import Directory
 from libs.log import get_logger
 from services.notifier.rules.quiet import QuietHours
@@ -66,6 +67,15 @@ class People:
     async def by_phone(self, tx: Tx, phone: str) -> list[tuple[UUID, UUID]]:
         """Officer and contact, of each active officer with that number."""
         return await self._directory.contacts_by_phone(tx, phone)
+
+    async def posts_of(self, tx: Tx, officer_id: UUID) -> list[Post]:
+        """The posts that an officer holds now."""
+        return await self._directory.posts_of(tx, officer_id)
+
+    async def answering(self, tx: Tx, division_code: str) -> Sequence[Post]:
+        """The posts that answer for a place, lowest first, and the dispatch desks; those alone for a place that is not registered."""
+        route = await self._directory.route(tx, division_code)
+        return route.posts if route is not None else await self._directory.dispatch_desks(tx, division_code)
 
     async def _load(self, tx: Tx, officer_id: UUID) -> Recipient:
         officer = await self._directory.officer(tx, officer_id)

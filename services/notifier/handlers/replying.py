@@ -12,9 +12,11 @@ from libs.events.catalogue import ContactResumed, ContactStopped, OfficerReplied
 from libs.i18n import gettext as _
 from libs.i18n import use_locale
 from libs.log import get_logger
+from services.notifier.handlers import troubles
 from services.notifier.handlers.people import People
 from services.notifier.rules.replies import Reply, understand
 from services.notifier.store import replies
+from services.notifier.store.pages import Trouble
 from services.notifier.store.replies import Waiting
 
 CODES_SHOWN_MAX = 4
@@ -51,6 +53,11 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
         said = ContactStopped if reply.meaning == "stop" else ContactResumed
         told = [said(officer_id=officer_id, contact_id=contact_id, gateway=inbound.gateway) for officer_id, contact_id in contacts]
         await publish(tx, [new_event(data, key=data.officer_id, time=now) for data in told])
+        if reply.meaning == "stop":
+            stops = [Trouble(contact_id, "stopped", officer_id, None, "") for officer_id, contact_id in contacts]
+            await troubles.stopped(tx, people, stops, now)
+        else:
+            await troubles.resumed(tx, [contact_id for _, contact_id in contacts])
         log.error("notifier.officer_opted", meaning=reply.meaning, officer_ids=[str(officer_id) for officer_id in officers], pages=True)
         await replies.answer_reply(tx, inbound.provider_id, "", officers[0], None)
         return ""

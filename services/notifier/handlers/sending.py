@@ -15,7 +15,7 @@ from libs.log import get_logger
 from services.notifier import store
 from services.notifier.gateways import STOPS, Gateway, Outgoing
 from services.notifier.gateways.twilio import STOPPED
-from services.notifier.handlers import faults, telling
+from services.notifier.handlers import faults, telling, troubles
 from services.notifier.handlers.bundling import follow as follow_carriers
 from services.notifier.handlers.bundling import gather
 from services.notifier.handlers.health import Gates
@@ -208,6 +208,7 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
     before = dict(notifications)
     attempts = {attempt_id: attempt for attempt_id, (_, _, attempt) in known.items()}
     events: list[Event[EventData]] = []
+    stops: list[tuple[UUID, Subject]] = []
     for attempt_id, observation in seen:
         if attempt_id not in known:
             continue
@@ -225,11 +226,13 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
         if _is_stop(followed.attempt) and not _is_stop(attempt):
             log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
             events.append(new_event(telling.stopped(subject, attempt.contact_id, attempt.gateway), key=subject.officer_id, time=now))
+            stops.append((attempt.contact_id, subject))
     moved = {key: after for key, after in notifications.items() if after != before[key]}
     await calls.end(tx, [key for key, one in attempts.items() if one.channel == VOICE and one.state in RANG_OUT], now)
     await store.record_attempts(tx, [attempt for key, attempt in attempts.items() if attempt != known[key][2]])
     await store.move_notifications(tx, moved, now)
     await follow_carriers(tx, [key for key, after in moved.items() if after.tasks], now)
+    await troubles.stopped(tx, means.people, troubles.of("stopped", stops), now)
     await publish(tx, events)
     if any(after.state is NotificationState.QUEUED for after in moved.values()):
         after_commit(tx, means.woken)

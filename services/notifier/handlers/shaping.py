@@ -12,7 +12,7 @@ from libs.db import Tx
 from libs.directory.model import Contact
 from libs.events import Event, EventData, publish
 from libs.log import get_logger
-from services.notifier.handlers import telling
+from services.notifier.handlers import telling, troubles
 from services.notifier.handlers.people import People, Recipient
 from services.notifier.rules.budgets import DAY, UNBOUND, Bounds, Number
 from services.notifier.rules.bundles import WINDOW, Bundling
@@ -150,6 +150,7 @@ class Round:
         spent = [self._record(*key) for key in sorted(self._spent)]
         new = await storm.spend(tx, spent, self.now, DAY)
         events: list[Event[EventData]] = []
+        await troubles.spent(tx, [(contact_id, self._spent[contact_id, gateway][0]) for contact_id, gateway in new], self.now)
         for one in spent:
             if (one.contact_id, one.gateway) not in new:
                 continue

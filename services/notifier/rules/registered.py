@@ -21,6 +21,7 @@ _ALIYUN_NAMES = {
     "minutes_left": "left",
     "count": "count",
     "pin": "code",
+    "at_hhmm": "at",
 }
 
 SHORTEST = "警钟"

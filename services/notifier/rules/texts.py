@@ -1,11 +1,11 @@
 """What an SMS says: registered templates, checked when they are loaded, filled with codes and times only (promise 7)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,8 +16,12 @@ from services.notifier.rules.links import PLACE, longest
 Language = Literal["zh_CN", "en"]
 Way = Literal["link", "reply", "workbench"]
 Kind = Literal["ack", "step"]
-About = Purpose | Literal["bundle", "verify"]
-"""What a text is for: a purpose, several tasks at once (rules.bundles), or a code that proves whose a number is."""
+Page = Literal["stopped", "budget_spent"]
+"""What a supervisor is told of an officer's number (rules.above)."""
+About = Purpose | Literal["bundle", "verify"] | Page
+"""What a text is for: a purpose, several tasks at once (rules.bundles), a code that proves whose a number is, or a supervisor's page."""
+BESIDE: tuple[About, ...] = ("bundle", "verify", *get_args(Page))
+"""What is no purpose of a single notification."""
 
 LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
 UCS2_UNITS_MAX = 70
@@ -48,6 +52,7 @@ WORST: dict[Language, dict[str, str]] = {
         "link": longest(""),
         "count": "999",
         "pin": "888888",
+        "at_hhmm": "12月30日23:59",
     },
     "en": {
         "grade_roman": "III",
@@ -57,11 +62,18 @@ WORST: dict[Language, dict[str, str]] = {
         "link": longest(""),
         "count": "999",
         "pin": "888888",
+        "at_hhmm": "30 Sep 23:59",
     },
 }
+COUNT_MAX = 999
+"""As many are said at most."""
 """The longest value of each variable."""
 ALWAYS_KNOWN = frozenset({"grade_roman", "opaque_code", "link"})
-_KNOWN: dict[str, frozenset[str]] = {"bundle": frozenset({"count"}), "verify": frozenset({"pin"})}
+_KNOWN: dict[str, frozenset[str]] = {
+    "bundle": frozenset({"count"}),
+    "verify": frozenset({"pin"}),
+    **dict.fromkeys(get_args(Page), frozenset({"count", "at_hhmm"})),
+}
 """What the last body of such a template may use instead."""
 
 
@@ -179,11 +191,28 @@ class Registry:
 
     def verification(self, language: Language, pin: str, registered: Registered | None = None) -> Text | None:
         """The SMS that brings a code; in Chinese, or not at all, where a gateway's registered texts have it so."""
+        return self._beside("verify", language, lambda _: {"pin": pin}, registered)
+
+    def page(  # noqa: PLR0917
+        self, what: Page, language: Language, numbers: int, at: datetime, zone: str, registered: Registered | None = None
+    ) -> Text | None:
+        """The SMS that tells a supervisor of so many officers' numbers, as of `at` in `zone`; in Chinese, or not at all, like a code.
+
+        The time makes each one unlike the one before, which +86 would refuse after the third (rules.budgets).
+        """
+        count = str(min(numbers, COUNT_MAX))
+        return self._beside(what, language, lambda spoken: {"count": count, "at_hhmm": _date(at, zone, spoken)}, registered)
+
+    def _beside(
+        self, about: About, language: Language, values_in: Callable[[Language], Mapping[str, str]], registered: Registered | None
+    ) -> Text | None:
         for spoken in (language, "zh_CN") if registered is not None else (language,):
-            for body in self._bodies["verify", "ack", "workbench", spoken]:
+            for body in self._bodies[about, "ack", "workbench", spoken]:
                 if registered is None or body.template_id in registered.codes:
+                    values = values_in(spoken)
                     whole = body.text if registered is None else registered.sign(body.plain)
-                    return Text(body.template_id, whole.format_map({"pin": pin}), (("pin", pin),), spoken)
+                    variables = tuple((name, values[name]) for name in body.variables)
+                    return Text(body.template_id, whole.format_map(values), variables, spoken)
         return None
 
     def variants(self, wording: Wording, registered: Registered | None = None) -> Sequence[Text]:
@@ -271,7 +300,7 @@ def load(document: Any, link_base_url: str = "") -> Registry:
             known = _KNOWN.get(template.purpose, ALWAYS_KNOWN)
             if not set(last.variables) <= known:
                 raise TemplateError(f"{last.template_id}: the last body may only use {' and '.join(sorted(known))}, always known")
-    for purpose in (*Purpose, "bundle", "verify"):
+    for purpose in (*Purpose, *BESIDE):
         if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
             raise TemplateError(f"no template for purpose {purpose} without replies")
     return Registry(parsed.version, bodies, worst)
@@ -345,6 +374,12 @@ def _moment(at: datetime, now: datetime, zone: str, language: Language) -> str:
         return f"{day}{here:%H:%M}"
     day = {0: "today", 1: "tomorrow"}.get(days, f"{here.day} {_MONTHS[here.month - 1]}")
     return f"{day} {here:%H:%M}"
+
+
+def _date(at: datetime, zone: str, language: Language) -> str:
+    """`8月3日03:10`: good also when it is read the day after."""
+    here = at.astimezone(ZoneInfo(zone))
+    return f"{here.month}月{here.day}日{here:%H:%M}" if language == "zh_CN" else f"{here.day} {_MONTHS[here.month - 1]} {here:%H:%M}"
 
 
 def _left(left: timedelta, language: Language) -> str:

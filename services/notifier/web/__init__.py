@@ -26,13 +26,15 @@ from services.notifier.rules.budgets import DAY
 from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.registered import PROVIDERS, Provider, to_register
 from services.notifier.rules.states import FOR_BUNDLE, GATEWAY_DOWN, QUIET, AttemptState, NotificationState
-from services.notifier.store import resent, storm
+from services.notifier.store import pages, resent, storm
+from services.notifier.store.pages import Seen
 from services.notifier.store.recent import Wanted
 from services.notifier.store.storm import Spent
 
 SHOWN_MAX = 200
 PAGE_SIZE = 50
 SPENT_MAX = 50
+STOPPED_SHOWN = timedelta(days=7)
 DAYS = {"1": 1, "7": 7, "30": 30}
 
 STATES: dict[NotificationState, tuple[str, str]] = {
@@ -52,6 +54,12 @@ ATTEMPT_STATES: dict[AttemptState, tuple[str, str]] = {
     AttemptState.UNDELIVERED: (N_("Not delivered"), "bad"),
     AttemptState.FAILED: (N_("Failed"), "bad"),
     AttemptState.DELIVERED: (N_("On the phone"), "ok"),
+}
+TOLD: dict[str, tuple[str, str]] = {
+    "new": (N_("is being told"), "busy"),
+    "placed": (N_("is being told"), "busy"),
+    "told": (N_("SMS sent"), "ok"),
+    "nobody": (N_("nobody above could be told"), "bad"),
 }
 OUTCOMES: dict[CallOutcome, str] = {
     CallOutcome.ANSWERED: N_("somebody took the call"),
@@ -126,11 +134,15 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
         following = ""
         listed: list[Listed] = []
         spent: list[Spent] = []
+        spent_told: dict[UUID, Seen] = {}
+        stopped: list[Seen] = []
         async with database.connection() as connection:
             if case_id is not None:
                 listed = await of_case(connection, staff, case_id, None, SHOWN_MAX)
             elif not wanted.case_id:
                 spent = await storm.spent_since(connection, now - DAY, staff.division_code, SPENT_MAX)
+                spent_told = await pages.of_contacts(connection, "budget_spent", [one.contact_id for one in spent])
+                stopped = await pages.latest(connection, "stopped", now - STOPPED_SHOWN, staff.division_code, SPENT_MAX)
                 since = now - timedelta(days=DAYS[wanted.days])
                 asked = Wanted(
                     since, wanted.before or None, state=wanted.state, grade=wanted.grade, purpose=wanted.purpose, gateway=wanted.gateway
@@ -154,6 +166,9 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             wrong=bool(wanted.case_id) and case_id is None,
             conditions=means.gates.conditions(now),
             spent=spent,
+            spent_told=spent_told,
+            stopped=stopped,
+            told_of=lambda one: (_(TOLD[one.state][0]), TOLD[one.state][1]),
             health_of=lambda health: (_(HEALTHS[health][0]), HEALTHS[health][1]),
             reason_of=_reason,
             state_of=lambda state: (_(STATES[state][0]), STATES[state][1]),
