@@ -251,6 +251,15 @@ class WebhookRow(NotifierTable, table=True):
     last_taken_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 
 
+class ToldReportRow(NotifierTable, table=True):
+    """How often a report was told of: the last `sequence`. It is kept when the deliveries are forgotten."""
+
+    __tablename__ = "told_reports"
+
+    report_id: UUID = Field(primary_key=True)
+    sequence: int
+
+
 class DeliveryRow(NotifierTable, table=True):
     """One status of one report that is to be told to one receiver: codes and times only, as they were when it changed."""
 

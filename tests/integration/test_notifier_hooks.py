@@ -15,6 +15,7 @@ from libs.terms.told import Stage
 from services.directory.handlers import clients
 from services.directory.handlers.changes import Actor
 from services.notifier.gateways.webhooks import Receivers
+from services.notifier.jobs.webhooks import forget
 from services.notifier.rules.webhooks import PAUSES, Allowed
 from tests.integration.notifier_desk import Desk, make_desk
 from tests.integration.webhook_receiver import Receiver, receiving
@@ -167,6 +168,27 @@ async def test_who_answers_410_is_told_nothing_until_it_registers_again(desk: De
         await one.progress(Stage.CLOSED)
         await tell(desk)
         assert one.receiver.told[-1].is_signed(one.secret)
+
+
+async def test_the_count_of_what_is_told_of_a_report_never_begins_again(desk: Desk):
+    """Receivers ignore what is not higher than what they have: they would never learn how a long case ended."""
+    async with school(desk) as one:
+        report_id = await one.progress(Stage.ASSIGNED)
+        await one.progress(Stage.ASSIGNED, report_id, what="escalated")
+        await tell(desk)
+        desk.clock.advance(days=31)
+        await forget(desk.db, desk.clock)
+        assert await one.deliveries() == []
+        await one.progress(Stage.ON_SITE, report_id)
+        await tell(desk)
+        assert (await desk.http.delete(HOOK, headers=one.headers)).status_code == 204
+        again = await desk.http.put(HOOK, json={"url": one.receiver.url}, headers=one.headers)
+        one.webhook_id = UUID(again.json()["webhook_id"])
+        await one.progress(Stage.CLOSED, report_id)
+        await one.progress(Stage.CLOSED)
+        await tell(desk)
+        assert sorted(t.data["sequence"] for t in one.receiver.told if t.data["report_id"] == str(report_id)) == [1, 2, 3, 4]
+        assert [t.data["sequence"] for t in one.receiver.told if t.data["report_id"] != str(report_id)] == [1]
 
 
 async def test_a_client_without_a_key_is_told_nothing_until_it_registers_with_a_new_one(desk: Desk):

@@ -1,6 +1,7 @@
 """Telling schools and hospitals how their reports go on: registering, queueing what changed, and what came of telling it."""
 
 import secrets as random
+from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -141,16 +142,17 @@ async def take(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> bool:
     news = [one for one in news if one.webhook_id in wanted]
     if not news:
         return False
-    told = await store.last_sequences(tx, (one.report_id for one in news))
+    more = Counts(one.report_id for one in news)
+    told = {report_id: last - more[report_id] for report_id, last in (await store.count(tx, more)).items()}
     deliveries = []
     for one in news:
-        told[one.report_id] = sequence = told.get(one.report_id, 0) + 1
+        told[one.report_id] += 1
         deliveries.append(
             Delivery(
                 delivery_id=new_id(),
                 webhook_id=one.webhook_id,
                 report_id=one.report_id,
-                sequence=sequence,
+                sequence=told[one.report_id],
                 what=one.what,
                 stage=one.stage,
                 tier=one.tier,

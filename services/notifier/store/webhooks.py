@@ -1,6 +1,6 @@
 """Queries about webhooks: who is told, and what is still to be told to whom."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,8 +79,14 @@ SELECT *, 'pending', 0, $11 FROM unnest(
 ON CONFLICT DO NOTHING
 """
 
-_LAST = """
-SELECT report_id, max(sequence) AS sequence FROM notifier.deliveries WHERE report_id = ANY ($1::uuid[]) GROUP BY report_id
+# What is there already counts too: a process of the version before counts by it.
+_COUNT = """
+INSERT INTO notifier.told_reports AS told (report_id, sequence)
+SELECT report_id, more + (SELECT coalesce(max(sequence), 0) FROM notifier.deliveries d WHERE d.report_id = news.report_id)
+FROM unnest($1::uuid[], $2::integer[]) AS news (report_id, more)
+ON CONFLICT (report_id) DO UPDATE
+SET sequence = greatest(excluded.sequence, told.sequence + ($2::integer[])[array_position($1::uuid[], told.report_id)])
+RETURNING report_id, sequence
 """
 
 # A few of each receiver: however much one of them has waiting, it is not read, and does not stand in the way of another's.
@@ -166,9 +172,11 @@ async def open_ones(tx: Tx, webhook_ids: Iterable[UUID]) -> set[UUID]:
     return {row["webhook_id"] for row in rows}
 
 
-async def last_sequences(tx: Tx, report_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """How often each of these reports was told of; reports of which nothing was told are missing."""
-    return {row["report_id"]: row["sequence"] for row in await tx.fetch(_LAST, sorted(set(report_ids)), timeout=TIMEOUT_S)}
+async def count(tx: Tx, news: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Counts that so many more things are told of each of these reports; answers the number that the last one of them gets."""
+    report_ids = sorted(news)
+    rows = await tx.fetch(_COUNT, report_ids, [news[report_id] for report_id in report_ids], timeout=TIMEOUT_S)
+    return {row["report_id"]: row["sequence"] for row in rows}
 
 
 async def add(tx: Tx, deliveries: Sequence[Delivery], now: datetime) -> None:
