@@ -17,6 +17,7 @@ from services.directory.handlers.changes import Actor
 from services.notifier.gateways.webhooks import Receivers
 from services.notifier.jobs.webhooks import forget
 from services.notifier.rules.webhooks import PAUSES, Allowed
+from services.notifier.store.webhooks import claim
 from tests.integration.notifier_desk import Desk, make_desk
 from tests.integration.webhook_receiver import Receiver, receiving
 
@@ -168,6 +169,43 @@ async def test_who_answers_410_is_told_nothing_until_it_registers_again(desk: De
         await one.progress(Stage.CLOSED)
         await tell(desk)
         assert one.receiver.told[-1].is_signed(one.secret)
+
+
+async def test_the_old_address_of_a_receiver_that_has_moved_ends_nothing(desk: Desk):
+    async with school(desk) as one:
+        one.receiver.answers = ["hang"]
+        await one.progress(Stage.ASSIGNED)
+        await hear(desk)
+        telling = asyncio.create_task(tell(desk))
+        await one.receiver.arrived.wait()
+        moved = await desk.http.put(HOOK, json={"url": f"{one.receiver.url}/new"}, headers=one.headers)
+        one.receiver.hung = 410
+        one.receiver.release.set()
+        await telling
+        shown = await desk.http.get(HOOK, headers=one.headers)
+        assert (moved.status_code, shown.json()["gone_at"]) == (200, None)
+        desk.clock.advance(minutes=1)
+        await tell(desk)
+        assert [told.path for told in one.receiver.told] == ["/tocsin", "/tocsin/new"]
+        assert [d["state"] for d in await one.deliveries()] == ["delivered"]
+
+
+async def test_who_has_much_waiting_does_not_take_the_places_of_others(desk: Desk):
+    async with school(desk) as one, school(desk) as other:
+        for _ in range(6):
+            await one.progress(Stage.ASSIGNED)
+        await hear(desk)
+        desk.clock.advance(seconds=1)
+        await other.progress(Stage.ASSIGNED)
+        await hear(desk)
+        for places in ({one.webhook_id: 4, other.webhook_id: 4}, {one.webhook_id: 1, other.webhook_id: 4}):
+            async with desk.db.connection() as c:
+                transaction = c.transaction()
+                await transaction.start()
+                now = desk.clock.now()
+                taken = await claim(c, now, places, 2 if places[one.webhook_id] == 4 else 1, now + timedelta(minutes=1))
+                await transaction.rollback()
+            assert other.webhook_id in {delivery.webhook_id for delivery in taken}, places
 
 
 async def test_the_count_of_what_is_told_of_a_report_never_begins_again(desk: Desk):

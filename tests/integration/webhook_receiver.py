@@ -49,6 +49,8 @@ class Receiver:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     hanging: int = 0
+    hung: int = 204
+    """What is answered after having hung."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -65,7 +67,7 @@ class Receiver:
                 if answer == "hang":
                     self.hanging += 1
                     await self.release.wait()
-                    answer = 204
+                    answer = self.hung
                 location = f"Location: {answer}\r\n" if isinstance(answer, str) else ""
                 status = 302 if isinstance(answer, str) else answer
                 writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\n{location}\r\n".encode())

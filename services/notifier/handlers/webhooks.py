@@ -206,8 +206,14 @@ async def claim(
     return [_to_tell(sealer, webhooks[one.webhook_id], one, now) for one in taken]
 
 
-async def record(tx: Tx, delivery: Delivery, answered: Answered, now: datetime) -> DeliveryState | None:
-    """Writes what a receiver has answered, and what follows; None when this try has nothing to say any more."""
+async def record(tx: Tx, told: ToTell, answered: Answered, now: datetime) -> DeliveryState | None:
+    """Writes what a receiver has answered, and what follows; None when this try has nothing to say any more.
+
+    That nothing is wanted any more where the receiver was before it moved says nothing about where it is now.
+    """
+    delivery = told.delivery
+    if answered.gone and not await store.is_at(tx, delivery.webhook_id, told.url):
+        answered = Answered(None, "gone from its old address")
     then = after(answered, delivery.tries, now)
     if not await store.record(tx, delivery, then.state, then.next_at, answered.said):
         return None

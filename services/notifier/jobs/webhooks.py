@@ -81,6 +81,10 @@ class Teller(Calling[tuple[ToTell, Answered]]):
                 answered = await self._receivers.tell(one.url, headers, one.body)
             else:
                 answered = Answered(None, "no secret to sign with")
+        except Exception as error:
+            # Nobody foresaw it; but a try that is not recorded would be made again for ever.
+            log.exception("webhook.call_failed", webhook_id=str(receiver))
+            answered = Answered(None, type(error).__name__)
         finally:
             self._busy[receiver] -= 1
             if one.failing:
@@ -95,7 +99,7 @@ class Teller(Calling[tuple[ToTell, Answered]]):
         while self._heard:
             one, answered = self._heard[0]
             async with self._database.transaction() as tx:
-                state = await record(tx, one.delivery, answered, self._clock.now())
+                state = await record(tx, one, answered, self._clock.now())
             self._heard.popleft()
             recorded += 1
             outcome = "taken" if state is DeliveryState.DELIVERED else "given_up" if state is DeliveryState.DEAD else "failed"

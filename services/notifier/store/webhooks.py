@@ -89,17 +89,19 @@ SET sequence = greatest(excluded.sequence, told.sequence + ($2::integer[])[array
 RETURNING report_id, sequence
 """
 
-# A few of each receiver: however much one of them has waiting, it is not read, and does not stand in the way of another's.
+# A few of each receiver: however much one of them has waiting, it is not read, and does not stand in the way of another's. Where there are
+# not enough places for all, those go first whose receiver has the fewest under way: it has the most places left.
 _CLAIM = f"""
 WITH due AS (
     SELECT taken.delivery_id
     FROM unnest($2::uuid[], $3::integer[]) AS receiver (webhook_id, places)
     CROSS JOIN LATERAL (
-        SELECT delivery_id FROM notifier.deliveries
+        SELECT delivery_id, next_at FROM notifier.deliveries
         WHERE webhook_id = receiver.webhook_id AND state = 'pending' AND next_at <= $1
         ORDER BY next_at, delivery_id LIMIT receiver.places
         FOR UPDATE SKIP LOCKED
     ) AS taken
+    ORDER BY row_number() OVER (PARTITION BY receiver.webhook_id ORDER BY taken.next_at) - receiver.places, taken.next_at
     LIMIT $4
 )
 UPDATE notifier.deliveries d SET tries = d.tries + 1, tried_at = $1, next_at = $5 FROM due
@@ -196,6 +198,12 @@ async def claim(tx: Tx, now: datetime, places: dict[UUID, int], limit: int, leas
 async def record(tx: Tx, delivery: Delivery, state: DeliveryState, next_at: datetime | None, answer: str) -> bool:
     """Writes what came of a try; False when it is not this try's to say any more."""
     return bool(await tx.fetchval(_RECORD, delivery.delivery_id, state, next_at, answer, delivery.tries, timeout=TIMEOUT_S))
+
+
+async def is_at(tx: Tx, webhook_id: UUID, url: str) -> bool:
+    """Whether a receiver is still there."""
+    query = "SELECT url = $2 FROM notifier.webhooks WHERE webhook_id = $1"
+    return bool(await tx.fetchval(query, webhook_id, url, timeout=TIMEOUT_S))
 
 
 async def note(tx: Tx, webhook_id: UUID, now: datetime, *, taken: bool, gone: bool) -> None:
