@@ -4,8 +4,8 @@ from alembic import op
 
 from libs.db.migrations import grant_room
 
-revision = "notifier_0012"
-down_revision = "notifier_0011"
+revision = "notifier_0013"
+down_revision = "notifier_0012"
 branch_labels = None
 depends_on = None
 
