@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, expect
 from deploy.demo.directory import officer_id
 from libs.web.middleware import LANGUAGE_COOKIE
 from tests.support.browser import WIDTHS, chromium, picture, visiting
-from tests.support.pages import place_names, sound
+from tests.support.pages import in_shape, place_names, sound
 from tests.support.postgres import fresh_database
 from tests.support.world import World, make_world
 
@@ -176,15 +176,18 @@ async def test_every_page_is_sound(town: Town, username: str, language: str) -> 
     cookies = await town.session(username) if username else []
     chosen: SetCookieParam = {"name": LANGUAGE_COOKIE, "value": language.replace("-", "_"), "url": town.world.base_url}
     async with visiting(town.browser, town.world.base_url, language=language, zone=FAR_AWAY, cookies=[*cookies, chosen]) as page:
+        widths = list(WIDTHS)
         for name, path in _pages(town, username).items():
             answer = await page.goto(path)
             assert answer is not None
             assert answer.status == 200, path
             await _ready(page)
-            for width, height in WIDTHS.items():
-                await page.set_viewport_size({"width": width, "height": height})
+            await sound(page, language, town.names)
+            for width in widths:
+                await page.set_viewport_size({"width": width, "height": WIDTHS[width]})
                 await picture(page, f"{name}-{language}-{width}")
-                await sound(page, language, town.names)
+                await in_shape(page)
+            widths.reverse()  # the next page is looked at first as this one was last
 
 
 async def _ready(page: Page) -> None:

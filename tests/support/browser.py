@@ -21,6 +21,13 @@ TALLEST = 6_000
 """Pixels of a picture: more of a page tells nobody more."""
 PATIENCE_MS = 30_000
 """How long a condition is waited for on a busy machine; a page that works takes a fraction of a second."""
+SWITCHED_OFF = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable"),
+    *("LensOverlay", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess"),
+)
+"""Playwright's own list, which ours replaces; and what a browser makes ready beside each new window for somebody who types addresses."""
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -51,6 +58,7 @@ async def chromium() -> AsyncIterator[Browser]:
                 "--disable-component-update",
                 "--disable-sync",
                 "--disable-dev-shm-usage",
+                f"--disable-features={','.join(SWITCHED_OFF)}",
             ],
         )
         yield started
@@ -120,12 +128,13 @@ async def tab_to(page: Page, target: Locator, presses_max: int = 80) -> None:
 
 async def fits(page: Page) -> None:
     """Nothing sticks out to the side."""
-    too_wide = await page.evaluate(
-        """() => [...document.querySelectorAll('body *')]
-            .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-            .filter(e => getComputedStyle(e).position !== 'fixed')
-            .filter(e => { for (let p = e.parentElement; p; p = p.parentElement) {
-                if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false } return true })
-            .slice(0, 3).map(e => e.outerHTML.slice(0, 120))"""
-    )
+    too_wide = await page.evaluate(TOO_WIDE)
     assert too_wide == []
+
+
+TOO_WIDE = """() => [...document.querySelectorAll('body *')]
+  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+  .filter(e => getComputedStyle(e).position !== 'fixed')
+  .filter(e => { for (let p = e.parentElement; p; p = p.parentElement) {
+    if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(p).overflowX)) return false } return true })
+  .slice(0, 3).map(e => `too wide ${e.outerHTML.slice(0, 120)}`)"""
