@@ -11,9 +11,14 @@ TEXT_CHARS_MAX = 200
 
 _CODE = "[23456789CFGHJMPQRVWX]{6}"
 _NUMBER_FIRST = re.compile(f"([12])(?: *({_CODE}))?")
-_CODE_FIRST = re.compile(f"({_CODE}) +([12])")
-_NOISE = re.compile(r"[\s,.;:!?'\"，。；：！？、·“”‘’()（）\[\]【】<>《》~-]+")
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "T", "TD", "退订"})
+_CODE_FIRST = re.compile(f"({_CODE})(?: +([12])|(1))")
+"""No code contains a 1, so that it may stand behind one without a space."""
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3]")
+"""What keyboards put in that nobody sees: widths of nothing, marks of direction, what makes a digit a picture of a key."""
+_NOISE = re.compile(r"(?:[\s,.;:!?'\"`，。；：！？、·“”‘’()（）\[\]【】<>《》~+/_#*=|-]|加|编号)+")
+"""Our own texts say "回复1加编号"."""
+_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "T", "TD", "退订"})
+"""The first eight are Twilio's own: it sends nothing more to who answers them."""
 _START = frozenset({"START", "UNSTOP"})
 _MEANINGS: dict[str, Meaning] = {"1": "acknowledge", "2": "decline"}
 
@@ -33,7 +38,7 @@ def understand(text: str) -> Reply:
     """
     if len(text) > TEXT_CHARS_MAX:
         return Reply("unclear")
-    plain = unicodedata.normalize("NFKC", text).upper()
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).upper()
     plain = _NOISE.sub(" ", plain).strip()
     if plain in _STOP:
         return Reply("stop")
@@ -42,5 +47,5 @@ def understand(text: str) -> Reply:
     if found := _NUMBER_FIRST.fullmatch(plain):
         return Reply(_MEANINGS[found[1]], found[2])
     if found := _CODE_FIRST.fullmatch(plain):
-        return Reply(_MEANINGS[found[2]], found[1])
+        return Reply(_MEANINGS[found[2] or found[3]], found[1])
     return Reply("unclear")
