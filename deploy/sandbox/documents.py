@@ -122,12 +122,16 @@ def segments(body: str) -> int:
 
 
 class Script(NamedTuple):
-    """What a call's TwiML says, and what comes then: a key is waited for, `wait_s` long, and goes to `action`; without one it ends."""
+    """What a call's TwiML says, and what comes then: a key is waited for, `wait_s` long, and goes to `action`; without one it ends.
+
+    `ends_on`: the key that ends the digits and is not one of them, `#` unless the TwiML says otherwise.
+    """
 
     said: tuple[str, ...]
     action: str | None = None
     wait_s: float = 5.0
     on_empty: bool = False
+    ends_on: str = "#"
 
 
 def script_in(twiml: str) -> Script | None:
@@ -142,7 +146,8 @@ def script_in(twiml: str) -> Script | None:
         elif verb.tag == "Gather":
             said += ["".join(one.itertext()).strip() for one in verb.iter("Say")]
             wait_s = float(verb.get("timeout", "5"))
-            return Script(tuple(said), verb.get("action"), wait_s, on_empty=verb.get("actionOnEmptyResult") == "true")
+            on_empty, ends_on = verb.get("actionOnEmptyResult") == "true", verb.get("finishOnKey", "#")
+            return Script(tuple(said), verb.get("action"), wait_s, on_empty=on_empty, ends_on=ends_on)
         elif verb.tag == "Hangup":
             break
     return Script(tuple(said))

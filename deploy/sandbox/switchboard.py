@@ -63,6 +63,7 @@ class Call:
     keys: str = ""
     action: str | None = None
     on_empty: bool = False
+    ends_on: str = "#"
     due_at: datetime | None = None
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -141,6 +142,7 @@ class Switchboard:
             if not call.talking or call.action is None or (not digits and not call.on_empty):
                 return
             call.keys += digits
+            digits = digits.partition(call.ends_on)[0] if call.ends_on else digits
             action, call.action = call.action, None
             await self._play(call, action, {"Digits": digits, "msg": "Gather End"})
 
@@ -188,7 +190,7 @@ class Switchboard:
         if script.action is None:
             await self._end(call, "completed")
             return
-        call.action, call.on_empty = urljoin(url, script.action), script.on_empty
+        call.action, call.on_empty, call.ends_on = urljoin(url, script.action), script.on_empty, script.ends_on
         call.due_at = self._clock.now() + timedelta(seconds=READING_S + script.wait_s)
         self._phones.touch(call.order.to)
         self.wake.set()

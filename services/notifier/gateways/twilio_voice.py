@@ -146,14 +146,15 @@ def is_machine(answered_by: str) -> bool:
 def spoken_twiml(spoken: Spoken | None, action_url: str = "", wait_s: int = 5) -> str:
     """The TwiML document that says `spoken`, and waits for one key, which goes to `action_url`; that hangs up when there is nothing to say.
 
-    Without a key for `wait_s` seconds the address is asked as well, with no digits.
+    Without a key for `wait_s` seconds the address is asked as well, with no digits. `#` is a key as any other: unless told, Twilio takes it
+    for the end of the digits and says that none was pressed.
     """
     if spoken is None:
         return _document("<Hangup/>")
     if not spoken.ask:
         return _document(_says(spoken.language, spoken.sentences) + "<Hangup/>")
-    how = f'input="dtmf" numDigits="1" timeout="{wait_s}" actionOnEmptyResult="true" method="POST" action={quoteattr(action_url)}'
-    return _document(f"<Gather {how}>{_says(spoken.language, spoken.sentences)}</Gather>")
+    how = f'input="dtmf" numDigits="1" finishOnKey="" timeout="{wait_s}" actionOnEmptyResult="true" method="POST"'
+    return _document(f"<Gather {how} action={quoteattr(action_url)}>{_says(spoken.language, spoken.sentences)}</Gather>")
 
 
 def _says(language: Language, sentences: Sequence[str]) -> str:
