@@ -3,6 +3,8 @@
 import pytest
 
 from libs.directory.permissions import Role
+from libs.events.catalogue import CaseAcknowledged
+from libs.terms import Purpose
 from tests.integration.notifier_desk import PLACE, Desk, make_desk
 
 PHONE = "+860010009991"
@@ -58,6 +60,21 @@ async def test_one_that_fails_again_is_told_as_a_failure_of_its_own_and_may_be_s
         await desk.settle()
     assert len(await desk.events("notification.failed")) == 3, "each has reached the next person"
     assert {one["client_id"] for one in await desk.events("notification.resent")} != {None}
+
+
+async def test_nobody_is_asked_again_to_accept_what_is_settled(desk: Desk):
+    await desk.faults({"http_status": 400, "error_code": 21211})
+    officer_id = await desk.officer(PHONE)
+    request = await desk.request(officer_id)
+    told = await desk.request(officer_id, purpose=Purpose.RECALL, case_id=request.case_id)
+    await desk.settle()
+    place = {"division_code": PLACE, "tier": request.tier, "post_id": request.post_id}
+    await desk.tell(CaseAcknowledged(case_id=request.case_id, grade=request.grade, via="workbench", **place), request.case_id)
+    await desk.settle()
+    headers = await desk.key("act")
+    refused = await desk.http.post(f"/v1/notifications/{request.notification_id}/resend", headers=headers)
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "not_needed")
+    assert (await desk.http.post(f"/v1/notifications/{told.notification_id}/resend", headers=headers)).status_code == 202, "it asks nothing"
 
 
 async def test_the_page_sends_again_and_shows_that_it_did(desk: Desk):

@@ -15,8 +15,9 @@ from libs.events import new_id, publish
 from libs.i18n import gettext as _
 from services.notifier import store
 from services.notifier.handlers import telling
+from services.notifier.rules.calls import can_answer
 from services.notifier.rules.states import NotificationState
-from services.notifier.store import resent
+from services.notifier.store import replies, resent
 
 
 async def resend(tx: Tx, who: Principal, notification_id: UUID, now: datetime) -> UUID:
@@ -29,6 +30,11 @@ async def resend(tx: Tx, who: Principal, notification_id: UUID, now: datetime) -
     require(who, "case.manage", subject.division_code)
     if notification.state is not NotificationState.FAILED:
         raise Conflict("not_failed", _("Only a failed notification is sent again. This one is still on its way, or has arrived."))
+    if can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id):
+        raise Conflict(
+            "not_needed",
+            _("Nobody waits for this officer's answer any more: the case was accepted, declined or closed. See the case."),
+        )
     if await resent.of_notifications(tx, [notification_id]):
         raise Conflict("already_resent", _("This notification was sent again already. Look at what became of that one."))
     client = who.client_id if isinstance(who, ClientPrincipal) else None
