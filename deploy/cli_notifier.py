@@ -36,6 +36,8 @@ def templates(
     known = read_registrations(file, registry).by_provider.get(chosen) if file is not None and file.exists() else None
     lines = [
         "# " + _("Register these texts and one signature with %(name)s, as notices, each with the variables below it.", name=chosen),
+        "# " + _("Those of verify are verification codes instead. All variables of the others are of the kind “others” (其他),"),
+        "# " + _("also times: values are “今日12:10” or “119分钟”, which providers refuse where they expect a time or a number."),
         "# " + _("Then write the code of each behind its id, and let TOCSIN_SMS_TEMPLATES name this file."),
         f"texts_version: {registry.version}",
         f"{chosen}:",
