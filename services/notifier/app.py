@@ -24,6 +24,7 @@ from services.notifier.gateways.twilio import FALLBACK, MAINLAND, NAME, HttpClie
 from services.notifier.gateways.twilio_voice import NAME as VOICE_NAME
 from services.notifier.gateways.twilio_voice import Hooks, make_voice_gateway
 from services.notifier.gateways.webhooks import Receivers
+from services.notifier.handlers.answering import Answerer
 from services.notifier.handlers.codes import CodeSender
 from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
@@ -89,6 +90,7 @@ async def build(context: Context) -> Service:
     sender = Sender(database, context.clock, means, at_once_max=settings.sends_at_once_max, finish_s=settings.request_timeout_s + 1)
     code_sender = CodeSender(database, context.clock, means, context.keyring)
     pager = Pager(database, context.clock, means)
+    answerer = Answerer(database, context.clock, means)
     checker = Checker(database, context.clock, means)
     sealer = Sealer(context.keyring)
     hooks = load(WebhookSettings, **context.given.get("webhooks", {}))
@@ -114,6 +116,7 @@ async def build(context: Context) -> Service:
                 context.clock,
                 means,
                 recorded,
+                answerer.wake.set,
                 aliyun_secrets=china.aliyun_secrets,
                 tencent_secrets=china.tencent_secrets,
             ),
@@ -132,6 +135,7 @@ async def build(context: Context) -> Service:
             Job("notifier-check", checker.run_once),
             Job("notifier-codes", code_sender.run_once, wake=code_sender.wake),
             Job("notifier-pages", pager.run_once),
+            Job("notifier-answers", answerer.run_once, wake=answerer.wake),
             at_intervals("notifier-figures", FIGURES_EVERY_S, context.clock, partial(count, database, context.clock)),
             Job("webhooks-tell", teller.run_once, wake=teller.wake),
             at_intervals("webhooks-forget", FORGET_EVERY.total_seconds(), context.clock, partial(forget, database, context.clock)),

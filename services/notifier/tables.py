@@ -219,10 +219,16 @@ class WaitingRow(NotifierTable, table=True):
 
 
 class ReplyRow(NotifierTable, table=True):
-    """A reply as it was understood and answered, so that the same reply told twice has one effect and one answer."""
+    """A reply as it was understood and answered, so that the same reply told twice has one effect and one answer.
+
+    `said`: the answer that goes out as an SMS of its own at `next_at`, to `contact_id`, where the provider takes none with the request.
+    """
 
     __tablename__ = "replies"
-    __table_args__ = (Index("replies_received", "received_at"),)
+    __table_args__ = (
+        Index("replies_received", "received_at"),
+        Index("replies_to_answer", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    )
 
     provider_id: str = Field(sa_column=Column(String(64), primary_key=True))
     gateway: str = Field(sa_column=Column(String(16), nullable=False))
@@ -231,6 +237,10 @@ class ReplyRow(NotifierTable, table=True):
     case_id: UUID | None = None
     answer: str = Field(sa_column=Column(Text, nullable=False))
     received_at: datetime = Field(sa_column=_time())
+    contact_id: UUID | None = None
+    said: str | None = Field(default=None, sa_column=Column(Text))
+    tries: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    next_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
 
 
 class WebhookRow(NotifierTable, table=True):

@@ -107,7 +107,7 @@ class Desk:
             worked = 0
             for consumer in self.assembly.consumers:
                 worked += (await consumer.drain_once()).events
-            ticks = [await self.job(name).run_once() for name in ("notifier-send", "notifier-check")]
+            ticks = [await self.job(name).run_once() for name in ("notifier-send", "notifier-check", "notifier-answers")]
             if self.callbacks:
                 ticks += [await job.run_once() for sandbox in (self.sandbox, self.second) for job in sandbox.jobs]
             if not worked + sum(tick.worked for tick in ticks):

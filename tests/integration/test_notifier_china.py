@@ -10,7 +10,7 @@ import pytest
 from libs.directory.permissions import Role
 from services.notifier.rules.breaker import FAILURES_MAX
 from tests.integration.notifier_desk import Desk, make_desk
-from tests.support.china import ALIYUN_SECRET, TENCENT_SECRET
+from tests.support.china import ALIYUN_SECRET, SIGNATURE, TENCENT_SECRET
 
 ALIYUN_REPORT, ALIYUN_UP = f"/v1/aliyun/{ALIYUN_SECRET}/report", f"/v1/aliyun/{ALIYUN_SECRET}/up"
 TENCENT_STATUS, TENCENT_REPLY = f"/v1/tencent/{TENCENT_SECRET}/status", f"/v1/tencent/{TENCENT_SECRET}/reply"
@@ -112,6 +112,8 @@ async def test_an_answer_by_uplink_counts_once(desk: Desk):
     for _ in range(2):
         assert (await push(desk, ALIYUN_UP, [up])).json() == {"code": 0, "msg": "OK"}
     assert len(await desk.events("officer.replied")) == 1, "nothing waits for an answer any more"
+    await desk.settle()
+    assert len(await desk.sms()) == 3, "each reply was answered once"
 
     await desk.faults({"provider": "aliyun", "code": "Throttling.User"})
     second = await desk.request(code="23456X")
@@ -122,6 +124,37 @@ async def test_an_answer_by_uplink_counts_once(desk: Desk):
         assert (await push(desk, TENCENT_REPLY, reply)).json() == {"result": 0, "errmsg": "OK"}
     answers = (await desk.events("officer.replied"))[1:]
     assert [(one["case_id"], one["action"]) for one in answers] == [(str(second.case_id), "decline")]
+
+
+async def test_what_is_answered_goes_out_as_a_registered_text_once(desk: Desk):
+    officer = await desk.officer()
+    for code in desk.codes[:2]:
+        await desk.request(officer, code=code)
+    await desk.settle()
+    asked = await desk.sms()
+    assert await desk.reply(asked[0]["sid"], "1") == []
+    await desk.settle()
+    (which,) = (await desk.sms())[2:]
+    assert which["body"] == f"【{SIGNATURE}】有2件待签收，请回复1或2加编号：C7H2MQ,23456X"
+    assert (which["provider"], which["variables"]) == ("aliyun", ["count=2", "numbers=C7H2MQ,23456X"])
+    assert await desk.events("officer.replied") == []
+
+    await desk.faults({"provider": "aliyun", "code": "isv.AMOUNT_NOT_ENOUGH"})
+    assert await desk.reply(asked[0]["sid"], "1 23456X") == []
+    await desk.settle()
+    (accepted,) = (await desk.sms())[3:]
+    assert (accepted["provider"], accepted["body"]) == ("tencent", f"【{SIGNATURE}】编号23456X已签收，请按时限处理，详见工作台。")
+    assert len(await desk.events("officer.replied")) == 1
+
+    await desk.faults({"provider": "aliyun", "code": "Throttling.User"}, {"provider": "tencent", "code": "RequestLimitExceeded"})
+    assert await desk.reply(asked[0]["sid"], "1") == []
+    await desk.advance(5)
+    assert len(await desk.sms()) == 4
+    await desk.faults()
+    await desk.advance(20)
+    assert "编号C7H2MQ已签收" in (await desk.sms())[4]["body"], "tried again"
+    await desk.advance(120)
+    assert len(await desk.sms()) == 5
 
 
 async def test_pushes_of_strangers_find_nothing(desk: Desk):

@@ -9,6 +9,7 @@ from twilio.request_validator import RequestValidator
 
 from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined
 from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
+from services.notifier.rules.answers import UNHELPFUL_MAX, UNHELPFUL_WINDOW
 from tests.integration.notifier_desk import NOW, OLD_TOKEN, PLACE, Desk, make_desk
 
 NO_ATTEMPT = "00000000-0000-4000-8000-000000000000"
@@ -147,10 +148,10 @@ async def test_one_waiting_case_takes_a_bare_number(desk: Desk, text, action):
 async def test_several_waiting_cases_need_the_code(desk: Desk):
     officer_id = await desk.officer(FIRST)
     requests = [await alarm(desk, officer_id, number) for number in range(3)]
-    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】有3件待签收，请回复1加编号：C7H2MQ、23456X、98765V"]
+    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】有3件待签收，请回复1或2加编号：C7H2MQ,23456X,98765V"]
     assert await desk.events("officer.replied") == []
     assert await desk.reply(await last_sid(desk), "1 23456x") == ["【警钟】编号23456X已签收，请按时限处理，详见工作台。"]
-    assert await desk.reply(await last_sid(desk), "2") == ["【警钟】有2件待签收，请回复2加编号：C7H2MQ、98765V"]
+    assert await desk.reply(await last_sid(desk), "2") == ["【警钟】有2件待签收，请回复1或2加编号：C7H2MQ,98765V"]
     assert await desk.reply(await last_sid(desk), "2 98765V") == ["【警钟】编号98765V您已退回，正在通知他人处理。"]
     assert await desk.reply(await last_sid(desk), "1") == ["【警钟】编号C7H2MQ已签收，请按时限处理，详见工作台。"]
     replied = await desk.events("officer.replied")
@@ -186,7 +187,7 @@ async def test_a_bare_number_is_about_what_the_officer_was_told_of(desk: Desk):
         await consumer.drain_once()
     await desk.reply(await last_sid(desk), "1")
     # Of the other one the officer knows nothing: "1" once more is no answer to it, but its code would be.
-    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】有1件待签收，请回复1加编号：23456X"]
+    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】有1件待签收，请回复1或2加编号：23456X"]
     assert [event["case_id"] for event in await desk.events("officer.replied")] == [str(told.case_id)]
     await desk.settle()
     await desk.reply(await last_sid(desk), "1")
@@ -198,15 +199,19 @@ async def test_answers_are_in_the_officers_language_and_fit_into_one_sms(desk: D
     for number in range(6):
         await alarm(desk, officer_id, number)
     (answer,) = await desk.reply(await last_sid(desk), "1")
-    assert answer == "6 tasks are waiting. Reply 1 and the code: C7H2MQ, 23456X, 98765V, GGGGGG"
+    assert answer == "Tocsin: 6 tasks are waiting. Reply 1 or 2 and the code: C7H2MQ,23456X,98765V"
     (other,) = await desk.reply(await last_sid(desk), "what?")
-    assert other == "Reply 1 to accept, 2 to decline; with several tasks add the code: 1 C7H2MQ"
-    for text in ("1", "what", "1 22222X"):
-        for language in ("zh_CN", "en"):
-            await desk.fetch("UPDATE directory.officers SET language = $1", language)
-            await desk.fetch("UPDATE directory.version SET version = version + 1")
-            (answer,) = await desk.reply(await last_sid(desk), text)
-            assert len(answer) <= (70 if language == "zh_CN" else 160)
+    assert other == "Tocsin: Reply 1 to accept, 2 to decline; with several tasks add the code: 1 C7H2MQ"
+
+
+async def test_whoever_answers_automatically_is_not_answered_for_ever(desk: Desk):
+    officer_id = await desk.officer(FIRST)
+    await alarm(desk, officer_id)
+    answered = [len(await desk.reply(await last_sid(desk), "我正在开车，稍后回复")) for _ in range(UNHELPFUL_MAX + 2)]
+    assert answered == [1] * UNHELPFUL_MAX + [0, 0]
+    assert await desk.reply(await last_sid(desk), "1") == ["【警钟】编号C7H2MQ已签收，请按时限处理，详见工作台。"], "but heard"
+    await desk.advance(UNHELPFUL_WINDOW.total_seconds())
+    assert len(await desk.reply(await last_sid(desk), "我正在开车，稍后回复")) == 1
 
 
 async def test_nothing_waits_any_more(desk: Desk):

@@ -135,7 +135,7 @@ def router(database: Database, clock: Clock, means: Means, *, tokens: tuple[str,
         for tries_left in reversed(range(HEAR_TRIES_MAX)):
             try:
                 async with database.transaction() as tx:
-                    answer = await hear(tx, means.people, inbound, clock.now())
+                    answer = await hear(tx, means.people, means.registry, inbound, clock.now())
                 break
             except TRANSIENT as error:  # the provider does not tell a reply again
                 log.warning("notifier.reply_tried_again", error=type(error).__name__, tries_left=tries_left)

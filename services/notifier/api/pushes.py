@@ -6,8 +6,9 @@ being changed. Whoever does not know it finds nothing here. What is told twice, 
 
 import asyncio
 import hmac
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -37,22 +38,32 @@ BODY_BYTES_MAX = 512 * 1024
 ITEMS_MAX = 1000
 JSON = "application/json"
 
+HearAll: TypeAlias = Callable[[str, Sequence[tuple[str, str, str]]], Awaitable[None]]
+
 log = get_logger("notifier")
 
 
 def router(
-    database: Database, clock: Clock, means: Means, recorded: Callbacks, *, aliyun_secrets: Sequence[str], tencent_secrets: Sequence[str]
+    database: Database,
+    clock: Clock,
+    means: Means,
+    recorded: Callbacks,
+    queued: Callable[[], None],
+    *,
+    aliyun_secrets: Sequence[str],
+    tencent_secrets: Sequence[str],
 ) -> APIRouter:
-    """The addresses of the providers that are configured; a provider without secrets has none."""
+    """The addresses of the providers that are configured; a provider without secrets has none. `queued`: there is an answer to send."""
     routes = APIRouter(tags=["notifier"], route_class=ExpressRoute)
+    hear_all = partial(_hear, database, clock, means, queued)
     if aliyun_secrets:
-        _aliyun(routes, database, clock, means, recorded, aliyun_secrets)
+        _aliyun(routes, recorded, hear_all, aliyun_secrets)
     if tencent_secrets:
-        _tencent(routes, database, clock, means, recorded, tencent_secrets)
+        _tencent(routes, database, recorded, hear_all, tencent_secrets)
     return routes
 
 
-def _aliyun(routes: APIRouter, database: Database, clock: Clock, means: Means, recorded: Callbacks, secrets: Sequence[str]) -> None:  # noqa: PLR0917
+def _aliyun(routes: APIRouter, recorded: Callbacks, hear_all: HearAll, secrets: Sequence[str]) -> None:
     @routes.post(ALIYUN_REPORT, responses=responses(404, 413, 415, 503), openapi_extra=_BODY)
     async def aliyun_report(request: Request) -> Response:
         """SmsReport: which SMS arrived, and which did not."""
@@ -64,11 +75,11 @@ def _aliyun(routes: APIRouter, database: Database, clock: Clock, means: Means, r
     async def aliyun_up(request: Request) -> Response:
         """SmsUp: officers have answered by SMS."""
         items = await _pushed(request, secrets)
-        await _hear(database, clock, means, aliyun.NAME, aliyun.replies(items))
+        await hear_all(aliyun.NAME, aliyun.replies(items))
         return _said({"code": 0, "msg": "OK"})
 
 
-def _tencent(routes: APIRouter, database: Database, clock: Clock, means: Means, recorded: Callbacks, secrets: Sequence[str]) -> None:  # noqa: PLR0917
+def _tencent(routes: APIRouter, database: Database, recorded: Callbacks, hear_all: HearAll, secrets: Sequence[str]) -> None:
     @routes.post(TENCENT_STATUS, responses=responses(404, 413, 415, 503), openapi_extra=_BODY)
     async def tencent_status(request: Request) -> Response:
         """Which SMS arrived, and which did not."""
@@ -84,7 +95,7 @@ def _tencent(routes: APIRouter, database: Database, clock: Clock, means: Means, 
     async def tencent_reply(request: Request) -> Response:
         """Officers have answered by SMS."""
         items = await _pushed(request, secrets)
-        await _hear(database, clock, means, tencent.NAME, tencent.replies(items, secrets[0]))
+        await hear_all(tencent.NAME, tencent.replies(items, secrets[0]))
         return _said({"result": 0, "errmsg": "OK"})
 
 
@@ -113,14 +124,16 @@ async def _record(recorded: Callbacks, seen: Sequence[tuple[UUID, Observation]])
         log.info("notifier.receipts_of_others", count=known.count(False))
 
 
-async def _hear(database: Database, clock: Clock, means: Means, gateway: str, replies: Sequence[tuple[str, str, str]]) -> None:
-    """Each by itself. The answer to an officer is not sent: these providers take registered texts only."""
+async def _hear(  # noqa: PLR0917
+    database: Database, clock: Clock, means: Means, queued: Callable[[], None], gateway: str, replies: Sequence[tuple[str, str, str]]
+) -> None:
+    """Each by itself. These providers take no answer back: it goes out as an SMS of its own."""
     for provider_id, phone, text in replies:
         inbound = Inbound(provider_id, gateway, phone, text)
         for tries_left in reversed(range(HEAR_TRIES_MAX)):
             try:
                 async with database.transaction() as tx:
-                    await hear(tx, means.people, inbound, clock.now())
+                    await hear(tx, means.people, means.registry, inbound, clock.now(), queued)
                 break
             except TRANSIENT as error:
                 log.warning("notifier.reply_tried_again", error=type(error).__name__, tries_left=tries_left)

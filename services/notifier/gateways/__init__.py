@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.notifier.rules.states import Accepted, Ambiguous, Missing, Rejected, Unanswered
-from services.notifier.rules.texts import Language
+from services.notifier.rules.times import Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from services.notifier.gateways.twilio import UNCLEAR, HttpClient, client_of, fe
 from services.notifier.rules.calls import VOICE, CallOutcome
 from services.notifier.rules.speech import Spoken
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
-from services.notifier.rules.texts import Language
+from services.notifier.rules.times import Language
 
 NAME = "twilio_voice"
 CALL_S_MAX = 180

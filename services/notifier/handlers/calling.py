@@ -13,7 +13,7 @@ from services.notifier.rules import speech
 from services.notifier.rules.calls import TRIES_MAX, CallOutcome, can_answer
 from services.notifier.rules.speech import Spoken
 from services.notifier.rules.states import Accepted, AttemptState
-from services.notifier.rules.texts import Language
+from services.notifier.rules.times import Language
 from services.notifier.store import calls, replies
 from services.notifier.store.calls import Call
 

@@ -9,7 +9,7 @@ from libs.crypto import KeyRing
 from libs.db import Tx
 from services.notifier.handlers.replying import tell
 from services.notifier.rules.links import PLACE, TOKEN, LinkState, expires_at, token_of
-from services.notifier.rules.texts import Language
+from services.notifier.rules.times import Language
 from services.notifier.store import Subject, links, replies
 from services.notifier.store.links import Link
 

@@ -10,7 +10,7 @@ from libs.directory.model import Contact, Post
 from libs.directory.read import Directory
 from libs.log import get_logger
 from services.notifier.rules.quiet import QuietHours
-from services.notifier.rules.texts import Language
+from services.notifier.rules.times import Language
 
 REMEMBERED_MAX = 50_000
 ZONE = "Asia/Shanghai"

@@ -1,25 +1,26 @@
-"""What an officer answers by SMS, and what is answered back: at most 70 characters in Chinese, codes only (promise 7)."""
+"""What an officer answers by SMS, and what is answered back: a registered text, codes only (promise 7)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from libs.db import Tx
+import orjson
+
+from libs.db import Tx, after_commit
 from libs.errors import Invalid
 from libs.events import new_event, publish
 from libs.events.catalogue import ContactResumed, ContactStopped, OfficerReplied
-from libs.i18n import gettext as _
-from libs.i18n import use_locale
 from libs.log import get_logger
 from services.notifier.handlers import troubles
 from services.notifier.handlers.people import People
+from services.notifier.rules.answers import UNHELPFUL_MAX, UNHELPFUL_WINDOW, said_to
 from services.notifier.rules.replies import Reply, understand
+from services.notifier.rules.texts import Registry
 from services.notifier.store import replies
 from services.notifier.store.pages import Trouble
-from services.notifier.store.replies import Waiting
-
-CODES_SHOWN_MAX = 4
+from services.notifier.store.replies import Answering, Waiting
 
 Action = Literal["acknowledge", "decline"]
 Via = Literal["sms_reply", "link", "keypad"]
@@ -37,8 +38,14 @@ class Inbound:
     text: str
 
 
-async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
-    """Handles a reply and answers what to send back ("" for nothing). The same reply told again has no second effect."""
+async def hear(  # noqa: PLR0917
+    tx: Tx, people: People, registry: Registry, inbound: Inbound, now: datetime, queued: Callable[[], None] | None = None
+) -> str:
+    """Handles a reply and answers what to send back ("" for nothing). The same reply told again has no second effect.
+
+    `queued`: nothing can be sent back with the provider's request. The answer goes out as an SMS of its own, and this is called once
+    it is queued.
+    """
     reply = understand(inbound.text)
     if not await replies.add_reply(tx, inbound.provider_id, inbound.gateway, reply.meaning, now):
         return await replies.answer_to(tx, inbound.provider_id)
@@ -50,8 +57,8 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
     if reply.meaning in {"stop", "start"}:
         # A duty officer who wants no more SMS cannot be alarmed: somebody has to talk to them (findings.md). The directory, which
         # hears it, stops using the number, so that cases go to whom they reach at once.
-        said = ContactStopped if reply.meaning == "stop" else ContactResumed
-        told = [said(officer_id=officer_id, contact_id=contact_id, gateway=inbound.gateway) for officer_id, contact_id in contacts]
+        opted = ContactStopped if reply.meaning == "stop" else ContactResumed
+        told = [opted(officer_id=officer_id, contact_id=contact_id, gateway=inbound.gateway) for officer_id, contact_id in contacts]
         await publish(tx, [new_event(data, key=data.officer_id, time=now) for data in told])
         if reply.meaning == "stop":
             stops = [Trouble(contact_id, "stopped", officer_id, None, "") for officer_id, contact_id in contacts]
@@ -63,15 +70,27 @@ async def hear(tx: Tx, people: People, inbound: Inbound, now: datetime) -> str:
         return ""
     waiting = await replies.waiting_cases(tx, officers, reply.code)
     chosen = _chosen(reply, waiting)
-    recipient = await people.recipient(tx, chosen.officer_id if chosen else officers[0])
-    with use_locale(recipient.language):
-        answer = _answer(reply, chosen, waiting)
+    officer_id, contact_id = next((one for one in contacts if chosen and one[0] == chosen.officer_id), contacts[0])
     if chosen is not None:
         await tell(tx, chosen, "acknowledge" if reply.meaning == "acknowledge" else "decline", "sms_reply", now)
+    case_id = chosen.case_id if chosen else None
+    if reply.meaning == "unclear" and await replies.not_understood(tx, officers, now - UNHELPFUL_WINDOW) >= UNHELPFUL_MAX:
+        log.warning("notifier.reply_left_unanswered", provider_id=inbound.provider_id)
+        await replies.answer_reply(tx, inbound.provider_id, "", officer_id, case_id)
+        return ""
+    answering = said_to(reply, chosen.code if chosen else None, [one.code for one in waiting])
+    if queued is None:
+        recipient = await people.recipient(tx, officer_id)
+        text = registry.answer(answering.about, recipient.language, answering.values)
+        answer = text.body if text else ""
+        await replies.answer_reply(tx, inbound.provider_id, answer, officer_id, case_id)
+        return answer
+    said = orjson.dumps([answering.about, answering.values]).decode()
     await replies.answer_reply(
-        tx, inbound.provider_id, answer, chosen.officer_id if chosen else officers[0], chosen.case_id if chosen else None
+        tx, inbound.provider_id, "", officer_id, case_id, Answering(inbound.provider_id, officer_id, contact_id, said, now)
     )
-    return answer
+    after_commit(tx, queued)
+    return ""
 
 
 async def _contacts(tx: Tx, people: People, phone: str) -> list[tuple[UUID, UUID]]:
@@ -99,26 +118,3 @@ def _chosen(reply: Reply, waiting: list[Waiting]) -> Waiting | None:
         return next((one for one in waiting if one.code == reply.code), None)
     cases = {one.case_id for one in waiting}
     return waiting[0] if len(cases) == 1 and waiting[0].told else None
-
-
-def _answer(reply: Reply, chosen: Waiting | None, waiting: list[Waiting]) -> str:
-    if chosen is not None and reply.meaning == "acknowledge":
-        return _("Task %(code)s: you have accepted it. See the workbench for details.", code=chosen.code)
-    if chosen is not None:
-        return _("Task %(code)s: you have declined it. Somebody else is told now.", code=chosen.code)
-    if reply.code is not None:
-        return _("No task %(code)s is waiting for your answer.", code=reply.code)
-    codes = list(dict.fromkeys(one.code for one in waiting))
-    if reply.meaning == "unclear":
-        example = codes[0] if codes else ""
-        return _("Reply 1 to accept, 2 to decline; with several tasks add the code: 1 %(code)s", code=example).rstrip()
-    if not codes:
-        return _("No task is waiting for your answer.")
-    shown = _(", ").join(codes[:CODES_SHOWN_MAX])
-    number = "1" if reply.meaning == "acknowledge" else "2"
-    return _(
-        "%(n)s tasks are waiting. Reply %(number)s and the code: %(codes)s",
-        n=len(codes),
-        number=number,
-        codes=shown,
-    )

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from services.notifier.rules.texts import WORST, Language, Registered, Registry, TemplateError, too_long
+from services.notifier.rules.texts import WORST, Registered, Registry, TemplateError, too_long
+from services.notifier.rules.times import Language
 
 Provider = Literal["aliyun", "tencent"]
 
@@ -22,6 +23,7 @@ _ALIYUN_NAMES = {
     "count": "count",
     "pin": "code",
     "at_hhmm": "at",
+    "codes": "numbers",
 }
 
 SHORTEST = "警钟"

@@ -8,7 +8,8 @@ from libs.i18n import gettext as _
 from libs.i18n import use_locale
 from libs.terms import Grade, Purpose
 from services.notifier.rules.calls import can_answer
-from services.notifier.rules.texts import CODE, Language, TemplateError, Text, Wording
+from services.notifier.rules.texts import CODE, TemplateError, Text, Wording
+from services.notifier.rules.times import Language
 
 VERSION = 1
 

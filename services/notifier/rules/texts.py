@@ -1,27 +1,30 @@
 """What an SMS says: registered templates, checked when they are loaded, filled with codes and times only (promise 7)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from string import Formatter
 from typing import Annotated, Any, Literal, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.terms import Grade, Purpose, Step
 from services.notifier.rules.links import PLACE, longest
+from services.notifier.rules.times import Language, date, left_of, moment
 
-Language = Literal["zh_CN", "en"]
 Way = Literal["link", "reply", "workbench"]
 Kind = Literal["ack", "step"]
 Page = Literal["stopped", "budget_spent"]
 """What a supervisor is told of an officer's number (rules.above)."""
-About = Purpose | Literal["bundle", "verify"] | Page
-"""What a text is for: a purpose, several tasks at once (rules.bundles), a code that proves whose a number is, or a supervisor's page."""
+Answer = Literal["answer_accepted", "answer_declined", "answer_unknown", "answer_which", "answer_none", "answer_unclear"]
+"""What is said back to a reply (rules.answers)."""
+About = Purpose | Literal["bundle", "verify"] | Page | Answer
+"""What a text is for: a purpose, several tasks at once (rules.bundles), a code that proves whose a number is, a page, or an answer."""
 BESIDE: tuple[About, ...] = ("bundle", "verify", *get_args(Page))
 """What is no purpose of a single notification."""
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+"""What is only ever said to whoever can reply."""
 
 LANGUAGES: tuple[Language, ...] = ("zh_CN", "en")
 UCS2_UNITS_MAX = 70
@@ -37,7 +40,6 @@ _ROMAN: dict[Language, dict[Grade, str]] = {
     "zh_CN": {Grade.I: "Ⅰ", Grade.II: "Ⅱ", Grade.III: "Ⅲ", Grade.IV: "Ⅳ"},
     "en": {grade: grade.value for grade in Grade},
 }
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
@@ -53,6 +55,7 @@ WORST: dict[Language, dict[str, str]] = {
         "count": "999",
         "pin": "888888",
         "at_hhmm": "12月30日23:59",
+        "codes": "WWWWWW,WWWWWW,WWWWWW",
     },
     "en": {
         "grade_roman": "III",
@@ -63,6 +66,7 @@ WORST: dict[Language, dict[str, str]] = {
         "count": "999",
         "pin": "888888",
         "at_hhmm": "30 Sep 23:59",
+        "codes": "WWWWWW,WWWWWW,WWWWWW",
     },
 }
 COUNT_MAX = 999
@@ -73,6 +77,10 @@ _KNOWN: dict[str, frozenset[str]] = {
     "bundle": frozenset({"count"}),
     "verify": frozenset({"pin"}),
     **dict.fromkeys(get_args(Page), frozenset({"count", "at_hhmm"})),
+    **dict.fromkeys(("answer_accepted", "answer_declined", "answer_unknown"), frozenset({"opaque_code"})),
+    "answer_which": frozenset({"count", "codes"}),
+    "answer_none": frozenset(),
+    "answer_unclear": frozenset(),
 }
 """What the last body of such a template may use instead."""
 
@@ -201,15 +209,20 @@ class Registry:
         The time makes each one unlike the one before, which +86 would refuse after the third (rules.budgets).
         """
         count = str(min(numbers, COUNT_MAX))
-        return self._beside(what, language, lambda spoken: {"count": count, "at_hhmm": _date(at, zone, spoken)}, registered)
+        return self._beside(what, language, lambda spoken: {"count": count, "at_hhmm": date(at, zone, spoken)}, registered)
+
+    def answer(self, about: Answer, language: Language, values: Mapping[str, str], registered: Registered | None = None) -> Text | None:
+        """What is said back to a reply; in Chinese, or not at all, like a code."""
+        return self._beside(about, language, lambda _: values, registered)
 
     def _beside(
         self, about: About, language: Language, values_in: Callable[[Language], Mapping[str, str]], registered: Registered | None
     ) -> Text | None:
+        way: Way = "reply" if about in ANSWERS else "workbench"
         for spoken in (language, "zh_CN") if registered is not None else (language,):
-            for body in self._bodies[about, "ack", "workbench", spoken]:
-                if registered is None or body.template_id in registered.codes:
-                    values = values_in(spoken)
+            values = values_in(spoken)
+            for body in self._bodies[about, "ack", way, spoken]:
+                if values.keys() >= set(body.variables) and (registered is None or body.template_id in registered.codes):
                     whole = body.text if registered is None else registered.sign(body.plain)
                     variables = tuple((name, values[name]) for name in body.variables)
                     return Text(body.template_id, whole.format_map(values), variables, spoken)
@@ -240,12 +253,14 @@ class Registry:
         return list(found.values())
 
     def said(self, registered: Registered) -> frozenset[About]:
-        """What can always be said with the texts that are registered: without a deadline, and where nobody can reply."""
+        """What can always be said with the texts that are registered: without a deadline, and where nobody can reply; and answers."""
         return frozenset(
             purpose
             for (purpose, _kind, way, _language), bodies in self._bodies.items()
             for body in bodies
-            if way == "workbench" and body.template_id in registered.codes and set(body.variables) <= _KNOWN.get(purpose, ALWAYS_KNOWN)
+            if (way == "workbench" or purpose in ANSWERS)
+            and body.template_id in registered.codes
+            and set(body.variables) <= _KNOWN.get(purpose, ALWAYS_KNOWN)
         )
 
     def bodies(self) -> Sequence[tuple[str, Language, str]]:
@@ -300,10 +315,17 @@ def load(document: Any, link_base_url: str = "") -> Registry:
             known = _KNOWN.get(template.purpose, ALWAYS_KNOWN)
             if not set(last.variables) <= known:
                 raise TemplateError(f"{last.template_id}: the last body may only use {' and '.join(sorted(known))}, always known")
-    for purpose in (*Purpose, *BESIDE):
-        if not any((purpose, kind, "workbench", "en") in bodies for kind in ("ack", "step")):
-            raise TemplateError(f"no template for purpose {purpose} without replies")
+    _check_all_are_there(bodies)
     return Registry(parsed.version, bodies, worst)
+
+
+def _check_all_are_there(bodies: Container[tuple[About, Kind, Way, Language]]) -> None:
+    for purpose in (*Purpose, *BESIDE):
+        if not any((purpose, kind, "workbench", "en") in bodies for kind in get_args(Kind)):
+            raise TemplateError(f"no template for purpose {purpose} without replies")
+    for answer in ANSWERS:
+        if (answer, "ack", "reply", "en") not in bodies:
+            raise TemplateError(f"no template for {answer}")
 
 
 def too_long(text: str) -> bool:
@@ -360,32 +382,6 @@ def _times(wording: Wording) -> dict[str, str]:
     if wording.deadline_at is None or wording.deadline_at <= wording.now:
         return {}
     return {
-        "deadline_hhmm": _moment(wording.deadline_at, wording.now, wording.zone, wording.language),
-        "minutes_left": _left(wording.deadline_at - wording.now, wording.language),
+        "deadline_hhmm": moment(wording.deadline_at, wording.now, wording.zone, wording.language),
+        "minutes_left": left_of(wording.deadline_at - wording.now, wording.language),
     }
-
-
-def _moment(at: datetime, now: datetime, zone: str, language: Language) -> str:
-    """`今日03:10`, `明日03:10`, `8月3日03:10`: the day as the people of the division's zone call it."""
-    here, today = at.astimezone(ZoneInfo(zone)), now.astimezone(UTC).astimezone(ZoneInfo(zone)).date()
-    days = (here.date() - today).days
-    if language == "zh_CN":
-        day = {0: "今日", 1: "明日"}.get(days, f"{here.month}月{here.day}日")
-        return f"{day}{here:%H:%M}"
-    day = {0: "today", 1: "tomorrow"}.get(days, f"{here.day} {_MONTHS[here.month - 1]}")
-    return f"{day} {here:%H:%M}"
-
-
-def _date(at: datetime, zone: str, language: Language) -> str:
-    """`8月3日03:10`: good also when it is read the day after."""
-    here = at.astimezone(ZoneInfo(zone))
-    return f"{here.month}月{here.day}日{here:%H:%M}" if language == "zh_CN" else f"{here.day} {_MONTHS[here.month - 1]} {here:%H:%M}"
-
-
-def _left(left: timedelta, language: Language) -> str:
-    """The time left, rounded down, in the largest unit that still says enough: 119 minutes, 47 hours, 999 days."""
-    minutes = int(left.total_seconds() // 60)
-    number, zh, en = (minutes, "分钟", "min") if minutes < 120 else (minutes // 60, "小时", "h")
-    if minutes >= 48 * 60:
-        number, zh, en = min(minutes // 1440, 999), "天", "days"
-    return f"{number}{zh}" if language == "zh_CN" else f"{number} {en}"

@@ -54,7 +54,17 @@ _ADD_REPLY = """
 INSERT INTO notifier.replies (provider_id, gateway, meaning, answer, received_at) VALUES ($1, $2, $3, '', $4)
 ON CONFLICT (provider_id) DO NOTHING RETURNING true
 """
-_ANSWER_REPLY = "UPDATE notifier.replies SET answer = $2, officer_id = $3, case_id = $4 WHERE provider_id = $1"
+_ANSWER_REPLY = """
+UPDATE notifier.replies SET answer = $2, officer_id = $3, case_id = $4, contact_id = $5, said = $6, next_at = $7 WHERE provider_id = $1
+"""
+_NOT_UNDERSTOOD = """
+SELECT count(*) FROM notifier.replies WHERE officer_id = ANY ($1::uuid[]) AND meaning = 'unclear' AND received_at > $2
+"""
+_CLAIM_ANSWERS = """
+UPDATE notifier.replies SET next_at = $2, tries = tries + 1
+WHERE provider_id IN (SELECT provider_id FROM notifier.replies WHERE next_at <= $1 ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING provider_id, officer_id, contact_id, said, received_at, tries
+"""
 
 
 async def wait_for(tx: Tx, cases: Sequence[Waiting]) -> None:
@@ -108,9 +118,45 @@ async def add_reply(tx: Tx, provider_id: str, gateway: str, meaning: str, now: d
     return bool(await tx.fetchval(_ADD_REPLY, provider_id, gateway, meaning, now))
 
 
-async def answer_reply(tx: Tx, provider_id: str, answer: str, officer_id: UUID | None, case_id: UUID | None) -> None:
-    """Keeps what was answered."""
-    await tx.execute(_ANSWER_REPLY, provider_id, answer, officer_id, case_id)
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """An answer that is to be sent as an SMS of its own: what is said, to which of the officer's numbers."""
+
+    provider_id: str
+    officer_id: UUID
+    contact_id: UUID
+    said: str
+    received_at: datetime
+    tries: int = 0
+
+
+async def answer_reply(  # noqa: PLR0917
+    tx: Tx, provider_id: str, answer: str, officer_id: UUID | None, case_id: UUID | None, send: Answering | None = None
+) -> None:
+    """Keeps what was answered. `send`: the provider does not take the answer back with the request, so that it is queued."""
+    contact_id, said, next_at = (send.contact_id, send.said, send.received_at) if send else (None, None, None)
+    await tx.execute(_ANSWER_REPLY, provider_id, answer, officer_id, case_id, contact_id, said, next_at)
+
+
+async def not_understood(tx: Tx, officer_ids: Sequence[UUID], since: datetime) -> int:
+    """How many replies of these officers nobody understood since then."""
+    return int(await tx.fetchval(_NOT_UNDERSTOOD, list(officer_ids), since))
+
+
+async def claim_answers(tx: Tx, now: datetime, again_at: datetime, limit: int) -> list[Answering]:
+    """Takes answers that are due; each is taken again at `again_at` unless its end is written by then."""
+    return [Answering(**dict(row)) for row in await tx.fetch(_CLAIM_ANSWERS, now, again_at, limit)]
+
+
+async def end_answer(tx: Tx, provider_id: str) -> None:
+    """The answer was sent, or cannot be."""
+    await tx.execute("UPDATE notifier.replies SET next_at = NULL WHERE provider_id = $1", provider_id)
+
+
+async def next_answer_at(tx: Tx) -> datetime | None:
+    """When the next answer is due."""
+    found: datetime | None = await tx.fetchval("SELECT min(next_at) FROM notifier.replies WHERE next_at IS NOT NULL")
+    return found
 
 
 async def answer_to(tx: Tx, provider_id: str) -> str:

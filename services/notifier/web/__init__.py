@@ -26,6 +26,7 @@ from services.notifier.rules.budgets import DAY
 from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.registered import PROVIDERS, Provider, to_register
 from services.notifier.rules.states import FOR_BUNDLE, GATEWAY_DOWN, QUIET, AttemptState, NotificationState
+from services.notifier.rules.texts import ANSWERS
 from services.notifier.store import pages, resent, storm
 from services.notifier.store.pages import Seen
 from services.notifier.store.recent import Wanted
@@ -120,6 +121,7 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             request,
             "notifier/texts.html",
             samples=samples,
+            answers=ANSWERS,
             version=means.registry.version,
             registered=means.registered,
             needed={name: _needed(means, name) for name in PROVIDERS if name in means.registered},

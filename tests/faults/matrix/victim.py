@@ -42,7 +42,7 @@ GATEWAYS: tuple[type, ...] = (TwilioGateway, TwilioVoiceGateway, AliyunGateway, 
 CALLS = ("send", "find", "fetch")
 ROUNDS_MAX = 200
 JOBS = "notifier-"
-NO_WORK = {"notifier-figures", "notifier-bundles", "notifier-pages"}
+NO_WORK = {"notifier-figures", "notifier-bundles", "notifier-pages", "notifier-answers"}
 GROUP = "notifier"
 """What hears requests. Others of the room hear nothing that matters here, and would only add moments."""
 
