@@ -11,6 +11,7 @@ from libs.directory.permissions import Role
 from libs.events.catalogue import NotificationRequested
 from libs.settings import SettingsError
 from libs.terms import Grade, Purpose
+from services.notifier import store
 from services.notifier.rules.breaker import FAILURES_MAX
 from services.notifier.store import storm
 from tests.integration.notifier_desk import Desk, make_desk
@@ -95,6 +96,36 @@ async def test_refused_by_one_gateway_and_spent_over_the_other_somebody_else_is_
         await desk.settle()
         shown = await desk.shown(alarm)
         assert (shown["state"], [one["gateway"] for one in shown["attempts"]]) == ("delivered", ["tencent", "aliyun"])
+
+
+async def test_what_waits_for_its_gateways_pace_does_not_keep_others_from_theirs(database_url, tmp_path, monkeypatch):
+    """Those for +86 come round again before what was asked for later, and more often than there are places to look at all of them."""
+    bounds = {
+        "bundle_after": 0,
+        "identical_per_day": 0,
+        "per_number_per_day": 0,
+        "gateways": '{"aliyun": {"per_second": 1}, "tencent": {"per_second": 0.01}}',
+    }
+    async with make_desk(database_url, tmp_path, china=True, storm=bounds, sends_at_once_max=6) as desk:
+        officer = await desk.officer(FIRST)
+        await ask(desk, officer, 44, grade=Grade.II)
+        abroad = await desk.request(await desk.officer("+12025550111"), grade=Grade.IV)
+        for consumer in desk.assembly.consumers:
+            while (await consumer.drain_once()).events:
+                pass
+        claim_due, rounds = store.claim_due, 0
+
+        async def two_seconds_later(*args: Any, **bounds: Any) -> list[Any]:
+            nonlocal rounds
+            rounds += 1
+            desk.clock.set(desk.clock.now() + timedelta(seconds=2))
+            return await claim_due(*args, **bounds) if rounds <= 24 else []
+
+        monkeypatch.setattr(store, "claim_due", two_seconds_later)
+        await desk.settle()
+        assert (await desk.shown(abroad))["state"] == "delivered"
+        waiting = await desk.fetch("SELECT DISTINCT reason FROM notifier.notifications WHERE state = 'queued'")
+        assert [row["reason"] for row in waiting] == ["pace"]
 
 
 @on(per_number_per_day=1)

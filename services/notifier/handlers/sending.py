@@ -29,6 +29,7 @@ from services.notifier.rules.routes import Routes
 from services.notifier.rules.speech import call_text
 from services.notifier.rules.states import (
     CRITICAL,
+    FOR_PACE,
     HELD,
     QUIET,
     RANG_OUT,
@@ -46,11 +47,9 @@ from services.notifier.rules.states import (
 )
 from services.notifier.rules.texts import About, Registered, Registry, TemplateError, Text, Wording
 from services.notifier.rules.turns import is_urgent
-from services.notifier.rules.ways import PATIENCE, PATIENCE_OF_ALARMS, Wait, Way, choose, others
+from services.notifier.rules.ways import PATIENCE, PATIENCE_OF_ALARMS, Wait, Way, choose, others, valid_s
 from services.notifier.store import Beginning, Subject, calls, replies
 
-VALID_S_MIN = 60
-VALID_S_MAX = 36_000
 CALL_CONFIRM_S = 40.0
 """A phone rings for less: without word from the provider for so long, it is asked."""
 CALL_GIVE_UP_S = 240.0
@@ -133,6 +132,7 @@ class Paced:
     """There is a way, but no token before `until`."""
 
     until: datetime
+    reason: str | None
 
 
 async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0) -> Claimed:
@@ -141,17 +141,18 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
     `free` calls may be made, the last `reserve` of them for urgent messages. Those for which no gateway can be tried now are put off.
     While that is every gateway, only those are taken that have waited for one as long as one is waited for.
     """
-    room = means.gates.room(now, free)
+    room, passes_over = means.gates.room(now, free), means.shaping.begin()
     if room:
         asked, urgent_only = means.shaping.room(now, means.gates.usable(now), room, min(room, free - reserve))
-        taken = await store.claim_due(tx, now, asked, urgent_only=urgent_only) if asked else []
+        without = FOR_PACE if passes_over else None
+        taken = await store.claim_due(tx, now, asked, urgent_only=urgent_only, without=without) if asked else []
     else:
         asked, urgent_only = free, False
         waited = store.Waited(now - timedelta(seconds=means.limits.retry_give_up_s), means.gates.down_since)
         taken = await store.claim_due(tx, now, free, waited=waited)
     full = len(taken) == asked
     if not taken:
-        return Claimed(0, [], more=False, hungry=full or urgent_only)
+        return Claimed(0, [], more=passes_over, hungry=full or urgent_only)
     await means.people.fresh(tx)
     recipients = {officer_id: await means.people.recipient(tx, officer_id) for officer_id in {one.officer_id for one, _ in taken}}
     round_ = await begin_round(tx, means.shaping, means.people, recipients.values(), now)
@@ -163,13 +164,13 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
     moved = gathered.held | {key: after for key, after in asleep.items() if key not in gathered.bundled}
     events: list[Event[EventData]] = []
     for subject, before in gathered.left:
-        notification = replace(before, reason=None) if before.reason in HELD else before
+        notification = replace(before, reason=None) if before.reason in {*HELD, FOR_PACE} else before
         due = Due(subject, notification, recipients[subject.officer_id])
         found = await faults.contained(_find(tx, means, round_, due), subject.notification_id)
         if isinstance(found, Wait):
             moved[subject.notification_id] = put_off(notification, found.contact.contact_id, found.until, now, means.limits, found.since)
         elif isinstance(found, Paced):
-            moved[subject.notification_id] = replace(notification, next_at=found.until)
+            moved[subject.notification_id] = replace(notification, next_at=found.until, reason=notification.reason or found.reason)
         elif not isinstance(found, str) and found[0].contact.channel == VOICE and not await calls.take_line(tx, subject.officer_id, now):
             moved[subject.notification_id] = wait_for_line(notification, found[0].contact.contact_id, now)
         else:
@@ -198,7 +199,7 @@ async def claim(tx: Tx, means: Means, now: datetime, free: int, reserve: int = 0
     await follow_carriers(tx, [key for key, after in moved.items() if after.tasks], now)
     await round_.tell(tx)
     await publish(tx, events)
-    return Claimed(len(taken), ready, more=full, hungry=full or urgent_only)
+    return Claimed(len(taken), ready, more=full or passes_over, hungry=full or urgent_only)
 
 
 async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]], now: datetime) -> list[bool]:
@@ -219,10 +220,11 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
         followed = follow(notification, attempt, observation, now, means.limits_of(attempt.channel), others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
+        told = followed.attempt.attempt_id, followed.attempt.gateway, followed.attempt.channel
         if followed.submitted:
-            events.append(telling.tell(subject, telling.submitted(subject, *_of(followed.attempt)), now))
+            events.append(telling.tell(subject, telling.submitted(subject, *told), now))
         if followed.delivered:
-            events.append(telling.tell(subject, telling.delivered(subject, *_of(followed.attempt)), now))
+            events.append(telling.tell(subject, telling.delivered(subject, *told), now))
         if _is_stop(followed.attempt) and not _is_stop(attempt):
             log.error("notifier.officer_sent_stop", officer_id=str(subject.officer_id), post_id=str(subject.post_id), pages=True)
             events.append(new_event(telling.stopped(subject, attempt.contact_id, attempt.gateway), key=subject.officer_id, time=now))
@@ -248,7 +250,7 @@ async def _others(  # noqa: PLR0917
     await means.people.fresh(tx)
     recipient = await means.people.recipient(tx, subject.officer_id)
     contact = next((one for one in recipient.contacts if one.contact_id == attempt.contact_id), None)
-    names = means.carriers(contact, "bundle" if notification.tasks > 1 else subject.purpose) if contact else []
+    names = means.carriers(contact, _about(subject, notification)) if contact else []
     if not contact or len(names) == 1:
         return names
     return (await begin_round(tx, means.shaping, means.people, (recipient,), now)).carriers(subject, lambda _: names, paced=False)(contact)
@@ -282,9 +284,9 @@ async def _take(  # noqa: PLR0917
         await calls.begin(tx, attempt.attempt_id, subject.officer_id, now)
     if PLACE in text.body:
         await means.links.begin(tx, attempt.attempt_id, subject, due.recipient.language, now)
-    valid_s = _valid_s(subject.deadline_at, now, means)
+    until_s = valid_s(subject.deadline_at, now, means.valid_default_s)
     body = means.links.whole(text.body, attempt.attempt_id)
-    message = Outgoing(attempt.attempt_id, way.contact.phone, body, valid_s, text.template_id, text.variables, text.language)
+    message = Outgoing(attempt.attempt_id, way.contact.phone, body, until_s, text.template_id, text.variables, text.language)
     first = notification.current_attempt is None
     beginning = Beginning(subject.notification_id, attempt, text, notification.possible_duplicate, number)
     return beginning, Ready(means.gateways[way.gateway], message, subject, first=first)
@@ -306,7 +308,10 @@ async def _find(tx: Tx, means: Means, round_: Round, due: Due) -> tuple[Way, Tex
             other = await _find_way(tx, means, round_, due, (found[0].contact,), paced=True)
             if not isinstance(other, tuple):
                 free_at = means.shaping.free_at(round_.now, urgent=urgent, gateways=(found[0].gateway,))
-                return Paced(free_at if urgent else max(free_at, round_.now + PUT_OFF_MIN))
+                if urgent:
+                    return Paced(free_at, None)
+                means.shaping.keep_waiting(means.carriers(found[0].contact, _about(due.subject, due.notification)))
+                return Paced(max(free_at, round_.now + PUT_OFF_MIN), FOR_PACE)
             found = other
     except (TemplateError, ZoneInfoNotFoundError):
         log.exception("notifier.no_text", notification_id=str(due.subject.notification_id), purpose=due.subject.purpose)
@@ -319,7 +324,7 @@ async def _find_way(
 ) -> tuple[Way, Text] | Wait | None:
     urgent, critical = is_urgent(due.subject.priority), due.subject.priority == CRITICAL
     patience = PATIENCE_OF_ALARMS if due.subject.grade in ALARMS else PATIENCE
-    about: About = "bundle" if due.notification.tasks > 1 else due.subject.purpose
+    about = _about(due.subject, due.notification)
     allowed = round_.carriers(due.subject, lambda contact: means.carriers(contact, about), paced=paced)
     repeated: set[tuple[UUID, str]] = set()
     heard_before: tuple[Way, Text] | None = None
@@ -376,16 +381,13 @@ def _attempt(means: Means, way: Way, now: datetime) -> Attempt:
     )
 
 
-def _valid_s(deadline_at: datetime | None, now: datetime, means: Means) -> int:
-    """Until the deadline: a message that comes later would only confuse, and its failure is told at once instead."""
-    if deadline_at is None:
-        return means.valid_default_s
-    return max(VALID_S_MIN, min(int((deadline_at - now).total_seconds()), VALID_S_MAX))
-
-
 async def _needs_no_call(tx: Tx, subject: Subject) -> bool:
     """Whether the officer has answered meanwhile, or somebody else: then nobody's phone rings for it."""
     return can_answer(subject.purpose, subject.step) and not await replies.is_waiting(tx, subject.officer_id, subject.case_id)
+
+
+def _about(subject: Subject, notification: Notification) -> About:
+    return "bundle" if notification.tasks > 1 else subject.purpose
 
 
 def _is_call(found: tuple[Way, Text] | Wait | None) -> bool:
@@ -394,7 +396,3 @@ def _is_call(found: tuple[Way, Text] | Wait | None) -> bool:
 
 def _is_stop(attempt: Attempt) -> bool:
     return attempt.error_code == STOPPED or attempt.provider_code in STOPS
-
-
-def _of(attempt: Attempt) -> tuple[UUID, str, str]:
-    return attempt.attempt_id, attempt.gateway, attempt.channel

@@ -42,6 +42,8 @@ class Shaping:
         self.bundling = bundling
         self._bounds = dict(bounds)
         self._buckets = {name: Bucket(one.per_s) for name, one in bounds.items()}
+        self._kept_waiting: set[str] = set()
+        self._left_out: frozenset[str] = frozenset()
 
     @classmethod
     def boundless(cls) -> "Shaping":
@@ -67,7 +69,22 @@ class Shaping:
 
     def may(self, gateway: str, now: datetime, *, urgent: bool) -> bool:
         """Whether a message may go to a gateway now."""
+        if not urgent and gateway in self._left_out:
+            return False
         return self._buckets.get(gateway, _FREE).may(now, urgent=urgent)
+
+    def begin(self) -> bool:
+        """A batch begins; whether it is one without those that wait for a token, and without the gateways that they wait for.
+
+        They come round again and again, and before all that came later: what could go through another gateway gets every second batch.
+        """
+        self._left_out, self._kept_waiting = frozenset(self._kept_waiting), set()
+        return bool(self._left_out)
+
+    def keep_waiting(self, gateways: Collection[str]) -> None:
+        """A message that is not urgent finds no token of these gateways'."""
+        if not self._left_out:
+            self._kept_waiting.update(gateways)
 
     def took(self, gateway: str, now: datetime) -> None:
         """A message goes to a gateway."""

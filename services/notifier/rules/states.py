@@ -198,6 +198,8 @@ HELD = (QUIET, FOR_BUNDLE)
 """Why a notification waits that nothing is wrong with: for its officer's quiet hours to end, or for the next bundle."""
 GATEWAY_DOWN = "gateway_down"
 """Why a notification waits for which no gateway can be tried now."""
+FOR_PACE = "pace"
+"""Why a notification waits whose gateway has had as many messages as it takes now."""
 CRITICAL = 0
 """The priority of what goes before all else."""
 

@@ -14,6 +14,10 @@ PATIENCE = timedelta(seconds=90)
 PATIENCE_OF_ALARMS = timedelta(seconds=5)
 """The same where a child may be in danger now: as long as a gateway is left alone at first (default)."""
 
+VALID_S_MIN = 60
+VALID_S_MAX = 36_000
+"""The longest that Twilio takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -97,3 +101,10 @@ def _of(breakers: Mapping[str, Breaker], name: str) -> Breaker:
 
 
 _UNKNOWN = Breaker()
+
+
+def valid_s(deadline_at: datetime | None, now: datetime, default_s: int) -> int:
+    """For how many seconds a message is of use: until the deadline. One that comes later would only confuse, and has failed by then."""
+    if deadline_at is None:
+        return default_s
+    return max(VALID_S_MIN, min(int((deadline_at - now).total_seconds()), VALID_S_MAX))

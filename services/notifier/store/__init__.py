@@ -99,7 +99,7 @@ a.submitted_at, a.ended_at, a.check_at
 _CLAIM_DUE = f"""
 SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
-WHERE n.state = 'queued' AND n.next_at <= $1 AND n.priority <= $4
+WHERE n.state = 'queued' AND n.next_at <= $1 AND n.priority <= $4 AND ($6::text IS NULL OR n.reason IS DISTINCT FROM $6)
   AND (coalesce(n.contact_since, greatest(n.next_at, $5)) <= $3 OR n.contact_since IS NULL AND n.tried <> '{{}}')
 ORDER BY n.turn_at, n.next_at
 LIMIT $2
@@ -214,14 +214,14 @@ async def add_notifications(tx: Tx, subjects: Sequence[Subject], now: datetime) 
 
 
 async def claim_due(
-    tx: Tx, now: datetime, limit: int, *, waited: Waited | None = None, urgent_only: bool = False
+    tx: Tx, now: datetime, limit: int, *, waited: Waited | None = None, urgent_only: bool = False, without: str | None = None
 ) -> list[tuple[Subject, Notification]]:
     """Locks notifications that need an attempt, in the order of their turns, skipping those that another replica has.
 
-    `waited`: only those that have waited for a gateway so long.
+    `waited`: only those that have waited for a gateway so long. `without`: none of those that wait for that reason.
     """
     before, down_since = (waited.before, waited.down_since) if waited else (_EVER, None)
-    rows = await tx.fetch(_CLAIM_DUE, now, limit, before, URGENT_MAX if urgent_only else _ANY_PRIORITY, down_since)
+    rows = await tx.fetch(_CLAIM_DUE, now, limit, before, URGENT_MAX if urgent_only else _ANY_PRIORITY, down_since, without)
     return [(subject_of(row), notification_of(row)) for row in rows]
 
 

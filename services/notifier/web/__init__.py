@@ -25,7 +25,7 @@ from services.notifier.rules.breaker import Health
 from services.notifier.rules.budgets import DAY
 from services.notifier.rules.calls import CallOutcome
 from services.notifier.rules.registered import PROVIDERS, Provider, to_register
-from services.notifier.rules.states import FOR_BUNDLE, GATEWAY_DOWN, QUIET, AttemptState, NotificationState
+from services.notifier.rules.states import FOR_BUNDLE, FOR_PACE, GATEWAY_DOWN, QUIET, AttemptState, NotificationState
 from services.notifier.rules.texts import ANSWERS
 from services.notifier.store import pages, resent, storm
 from services.notifier.store.pages import Seen
@@ -78,6 +78,7 @@ REASONS: dict[str, str] = {
     QUIET: N_("until the quiet hours end"),
     FOR_BUNDLE: N_("for a message about several tasks"),
     GATEWAY_DOWN: N_("no gateway can be tried"),
+    FOR_PACE: N_("until its gateway takes more"),
     "budget_spent": N_("the day’s messages are used up"),
     "identical_text": N_("the same words were sent too often"),
     "unconfirmed": N_("never confirmed by the provider"),
