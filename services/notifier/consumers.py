@@ -10,6 +10,7 @@ from libs.events.catalogue import (
     CaseAcknowledged,
     CaseClosed,
     CaseDeclined,
+    CasePostSkipped,
     ContactChallenged,
     DirectoryChanged,
     NotificationRequested,
@@ -36,7 +37,7 @@ def subscription(clock: Clock, woken: Callable[[], None], code_arrived: Callable
                 await codes.add(tx, Code(asked.verification_id, asked.officer_id, asked.contact_id, asked.expires_at, 0), now)
                 after_commit(tx, code_arrived)
 
-    heard = (NotificationRequested, CaseAcknowledged, CaseDeclined, CaseClosed, ContactChallenged)
+    heard = (NotificationRequested, CaseAcknowledged, CaseDeclined, CasePostSkipped, CaseClosed, ContactChallenged)
     return Subscription("notifier", heard, handle)
 
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from twilio.request_validator import RequestValidator
 
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined
-from libs.terms import CloseResult, DeclineReason, Grade, Purpose, Step
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePostSkipped
+from libs.terms import CloseResult, ConflictReason, DeclineReason, Grade, Purpose, Step
 from services.notifier.rules.answers import UNHELPFUL_MAX, UNHELPFUL_WINDOW
 from tests.integration.notifier_desk import NOW, OLD_TOKEN, PLACE, Desk, make_desk
 
@@ -242,6 +242,26 @@ async def test_where_more_have_to_acknowledge_the_others_are_still_waited_for(de
     await desk.settle()
     await desk.reply(await last_sid(desk), "1")
     assert [event["action"] for event in await desk.events("officer.replied")] == ["acknowledge"]
+
+
+async def test_of_who_has_a_conflict_of_interest_no_answer_is_waited_for(desk: Desk):
+    officer_id = await desk.officer(FIRST)
+    barred = await alarm(desk, officer_id)
+    other = await alarm(desk, officer_id, 1)
+    skipped = CasePostSkipped(
+        case_id=barred.case_id,
+        grade=barred.grade,
+        division_code=PLACE,
+        tier=barred.tier,
+        post_id=barred.post_id,
+        reason=ConflictReason.SUSPECT_HOLDS,
+        officers=(officer_id,),
+    )
+    await desk.tell(skipped, barred.case_id)
+    await desk.settle()
+    assert await desk.reply(await last_sid(desk), f"1 {barred.code}") == [f"【警钟】没有编号{barred.code}的待签收待办。"]
+    await desk.reply(await last_sid(desk), "1")
+    assert [event["case_id"] for event in await desk.events("officer.replied")] == [str(other.case_id)]
 
 
 async def test_asked_again_after_an_escalation_an_answer_counts_again(desk: Desk):

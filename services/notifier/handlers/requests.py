@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.db import Tx
 from libs.events import Event
-from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, NotificationRequested
+from libs.events.catalogue import CaseAcknowledged, CaseClosed, CaseDeclined, CasePostSkipped, NotificationRequested
 from libs.terms import Purpose
 from services.notifier import store
 from services.notifier.rules.states import priority_of
@@ -45,6 +45,11 @@ async def take(tx: Tx, events: Sequence[Event[Any]], now: datetime) -> bool:
             case CaseDeclined(case_id=case_id, officer_id=UUID() as officer_id):
                 answered.add((officer_id, case_id))
                 waiting.pop((officer_id, case_id), None)
+            case CasePostSkipped(case_id=case_id, officers=barred):
+                # Who has a conflict of interest accepts nothing; nor does "1" for another task mean this one.
+                for officer_id in barred:
+                    answered.add((officer_id, case_id))
+                    waiting.pop((officer_id, case_id), None)
             case _:
                 pass
     await replies.stop_waiting(tx, sorted(answered_cases), sorted(answered))
