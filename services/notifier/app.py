@@ -156,7 +156,7 @@ def load_registry(path: Path = TEMPLATES, link_base_url: str = "") -> texts.Regi
 
 def bounds_of(settings: NotifierSettings) -> Bounds:
     """What a call to any gateway may take."""
-    return Bounds(settings.request_timeout_s, settings.connect_timeout_s, settings.connections_max)
+    return Bounds(settings.request_timeout_s, settings.connect_timeout_s, settings.pool)
 
 
 def _twilio(settings: NotifierSettings, fallback: FallbackSettings, public_base_url: str) -> list[TwilioGateway]:
@@ -208,7 +208,7 @@ def _http(settings: NotifierSettings) -> HttpClient:
     return HttpClient(
         request_timeout_s=settings.request_timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
-        connections_max=settings.connections_max,
+        connections_max=settings.pool,
     )
 
 

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.terms import Grade
 
+OTHER_CALLS_MAX = 64
+"""So many calls to a gateway may be under way beside those that send: questions, codes, pages, answers."""
 E164 = r"\+[1-9][0-9]{1,14}"
 
 
@@ -31,7 +33,7 @@ class NotifierSettings(BaseSettings):
 
     request_timeout_s: float = Field(default=5.0, gt=0, le=60)
     connect_timeout_s: float = Field(default=2.0, gt=0, le=30)
-    connections_max: int = Field(default=64, ge=1, le=1000)
+    connections_max: int = Field(default=64, ge=1, le=1000, description="to one gateway; never fewer than calls may be under way")
     sends_at_once_max: int = Field(default=64, ge=1, le=1000, description="calls under way at the same time, per process")
     lease_s: float = Field(default=8.0, gt=0, le=300, description="when the outcome of a call that nobody recorded is looked for")
     confirm_s: float = Field(default=120.0, gt=0, description="without a callback for so long: the provider is asked")
@@ -65,6 +67,11 @@ class NotifierSettings(BaseSettings):
     def hears_mainland(self, api_base_url: str) -> bool:
         """Whether +86 numbers can answer through an account whose API is there. A stand-in for Twilio brings their replies too."""
         return not is_twilio(api_base_url) if self.mainland_replies is None else self.mainland_replies
+
+    @property
+    def pool(self) -> int:
+        """How many connections a gateway may have: a call that waits for one of ours would pass for a gateway that cannot be reached."""
+        return max(self.connections_max, self.sends_at_once_max + OTHER_CALLS_MAX)
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:

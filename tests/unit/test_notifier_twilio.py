@@ -15,7 +15,10 @@ from libs.service.serve import listen, serving
 from services.notifier.gateways import Outgoing, Sought
 from services.notifier.gateways.twilio import HttpClient, TwilioGateway, make_gateway, seen_in_callback
 from services.notifier.gateways.twilio_webhooks import is_signed, read_form, twiml
+from services.notifier.handlers.beside import AT_ONCE_MAX
+from services.notifier.jobs import CHECKS_AT_ONCE_MAX
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
+from services.notifier.settings import NotifierSettings
 from tests.support.sandbox import NOON, NUMBER, SID, TOKEN, sandbox_desk
 
 OFFICER = "+860010000001"
@@ -96,7 +99,7 @@ async def test_accepted(desk, gateway):
         ({"http_status": 400, "error_code": 30001}, Rejected(Refusal.BUSY, 30001)),
         ({"http_status": 400, "error_code": 21610}, Rejected(Refusal.CONTACT, 21610)),
         ({"http_status": 400, "error_code": 21614}, Rejected(Refusal.CONTACT, 21614)),
-        ({"http_status": 403, "error_code": 21408}, Rejected(Refusal.CONTACT, 21408)),
+        ({"http_status": 403, "error_code": 21408}, Rejected(Refusal.ELSEWHERE, 21408)),
         ({"http_status": 400, "error_code": 21602}, Rejected(Refusal.CONTACT, 21602)),
         ({"http_status": 401}, Rejected(Refusal.GATEWAY, 20003)),
         ({"http_status": 403, "error_code": 20005}, Rejected(Refusal.GATEWAY, 20005)),
@@ -117,6 +120,13 @@ async def test_a_wrong_token_is_the_gateways_fault_not_the_contacts(desk):
     stranger = gateway_to(desk.base_url, token="wrong")
     assert await stranger.send(message()) == Rejected(Refusal.GATEWAY, 20003)
     await stranger.close()
+
+
+@pytest.mark.parametrize("sends", [1, 64, 200])
+def test_no_call_waits_for_a_connection_of_ours(sends):
+    """aiohttp counts that as connecting: the gateway would seem not to be there."""
+    settings = NotifierSettings(sends_at_once_max=sends, connections_max=64)
+    assert settings.pool >= max(sends + CHECKS_AT_ONCE_MAX + 3 * AT_ONCE_MAX, 64)
 
 
 async def test_no_connection_means_not_sent():

@@ -47,7 +47,9 @@ _BUSY_CODES = frozenset({20429, 30001})
 """Never processed, and safe to send again: too many requests, queue overflow."""
 _GATEWAY_CODES = frozenset({20003, 20005, 20008, 20404, 21205, 21210, 21212, 21213, 21603, 21606, 21659, 21660, 30002})
 """Our account, token, sender number or the address that calls ask is wrong: no contact is to blame."""
-_CONTACT_CODES = frozenset({21211, 21214, 21215, 21216, 21217, 21408, 21610, 21612, 21614})
+_ELSEWHERE_CODES = frozenset({21408, 21612})
+"""This account, or its number, does not send there: another one may."""
+_CONTACT_CODES = frozenset({21211, 21214, 21215, 21216, 21217, 21610, 21614})
 """This number: not valid, not routable, not to be called, not a mobile, has sent STOP. Whatever the status, another contact may work."""
 STOPPED = 21610
 """The officer sent STOP: a human must see to it."""
@@ -232,6 +234,8 @@ def refused(status: int, code: int) -> Rejected | Ambiguous:
     """A 429 was never processed; a 5xx may have been; any other refusal is about the number, unless it is about us."""
     if status == 429 or code in _BUSY_CODES:
         return Rejected(Refusal.BUSY, code, _retry_after_s.get())
+    if code in _ELSEWHERE_CODES:
+        return Rejected(Refusal.ELSEWHERE, code)
     if code in _CONTACT_CODES:
         return Rejected(Refusal.CONTACT, code)
     if status >= 500:
