@@ -46,6 +46,19 @@ async def test_the_list_has_pages(desk: Desk):
     assert len(set(seen)) == 5
 
 
+async def test_who_got_the_case_later_sees_what_was_told_since_then(desk: Desk):
+    case_id, officer_id = uuid4(), await desk.officer(FIRST)
+    for place in ("110101001001", "110101001001", PLACE):
+        await desk.request(officer_id, case_id=case_id, division_code=place)
+        desk.clock.advance(seconds=1)
+    await desk.settle()
+    asked: dict[str, str | int] = {"case_id": str(case_id), "limit": 2}
+    page = await desk.http.get("/v1/notifications", params=asked, headers=await desk.log_in(Role.SUPERVISOR, "4403"))
+    assert (page.status_code, len(page.json()["items"]), page.json()["next"]) == (200, 1, None)
+    stranger = await desk.http.get("/v1/notifications", params=asked, headers=await desk.log_in(Role.SUPERVISOR, "4401"))
+    assert stranger.status_code == 403
+
+
 async def test_a_case_nobody_was_told_of(desk: Desk):
     answer = await desk.http.get("/v1/notifications", params={"case_id": str(uuid4())}, headers=await desk.key("read"))
     assert answer.json() == {"items": [], "next": None}

@@ -27,11 +27,11 @@ async def of_case(tx: Tx, who: Principal, case_id: UUID, after: tuple[Any, ...] 
     """The notifications of a case that `who` may see; `Forbidden` when there are some, all of them out of reach."""
     require(who, "notification.read")
     position: tuple[datetime, UUID] | None = (after[0], after[1]) if after else None
-    found = [Listed(*one) for one in await store.list_notifications(tx, case_id, position, limit)]
-    visible = [one for one in found if may(who, "notification.read", one.subject.division_code)]
-    if found and not visible:
-        require(who, "notification.read", found[0].subject.division_code)
-    return visible
+    found = [Listed(*one) for one in await store.list_notifications(tx, case_id, who.division_code, position, limit)]
+    if not found and position is None:
+        for subject, *_ in await store.list_notifications(tx, case_id, "", None, 1):
+            require(who, "notification.read", subject.division_code)
+    return [one for one in found if may(who, "notification.read", one.subject.division_code)]
 
 
 async def latest(tx: Tx, who: StaffPrincipal, wanted: Wanted, limit: int) -> list[Listed]:

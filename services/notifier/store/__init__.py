@@ -196,6 +196,7 @@ _LIST = f"""
 SELECT {SUBJECT}, {STATE}
 FROM notifier.notifications n
 WHERE n.case_id = $1 AND ($2::timestamptz IS NULL OR (n.requested_at, n.notification_id) > ($2, $3::uuid))
+  AND starts_with(n.division_code, $5)
 ORDER BY n.requested_at, n.notification_id LIMIT $4
 """
 _LIST_ATTEMPTS = """
@@ -317,11 +318,11 @@ async def taken_provider_ids(tx: Tx, number: bytes, since: datetime, gateway: st
 
 
 async def list_notifications(
-    tx: Tx, case_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+    tx: Tx, case_id: UUID, within: str, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[tuple[Subject, Notification, list[asyncpg.Record]]]:
-    """The notifications of a case with their attempts, oldest first."""
+    """The notifications of a case with their attempts, oldest first; those of when it lay within a division ("" is anywhere)."""
     requested_at, notification_id = after or (None, None)
-    rows = await tx.fetch(_LIST, case_id, requested_at, notification_id, limit)
+    rows = await tx.fetch(_LIST, case_id, requested_at, notification_id, limit, within)
     attempts = await attempts_of(tx, rows)
     return [(subject_of(row), notification_of(row), attempts[row["notification_id"]]) for row in rows]
 
