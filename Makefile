@@ -38,6 +38,7 @@ bench: install wrk kafka national ## the figures of DESIGN section 10, as ratios
 	@$(PY) -m benchmarks
 
 faults: install kafka ## 20,000 reports while everything is killed, stopped, restarted and cut off, several times over (half an hour; root for the links)
+	@FAULT_REPORTS=2000 $(PY) -m pytest -s -q -o faulthandler_timeout=0 tests/faults/test_kill.py
 	@FAULT_REPORTS=$${FAULT_REPORTS:-20000} $(PY) -m pytest -s -q -o faulthandler_timeout=0 tests/faults/test_cluster.py
 
 matrix: install ## every provider with every fault, killed after each commit and each call: a table of what became of the message (some minutes)

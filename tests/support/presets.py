@@ -101,7 +101,7 @@ def bind(folder: Path, policy_id: str, division_code: str) -> Path:
 @cache
 def preset(name: str) -> Preset:
     """The tables of one preset."""
-    document = yaml.safe_load((FOLDER / f"{name}.yaml").read_text("utf-8"))
+    document = yaml.load((FOLDER / f"{name}.yaml").read_text("utf-8"), yaml.CSafeLoader)
     places = document["places"]
     reports = tuple(_expected(name, places, one) for one in document["reports"])
     posts = {role: tuple(codes) for role, codes in document["posts"].items()}
