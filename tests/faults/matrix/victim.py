@@ -41,10 +41,9 @@ from services.notifier.gateways.twilio_voice import TwilioVoiceGateway
 GATEWAYS: tuple[type, ...] = (TwilioGateway, TwilioVoiceGateway, AliyunGateway, TencentGateway)
 CALLS = ("send", "find", "fetch")
 ROUNDS_MAX = 200
-JOBS = "notifier-"
-NO_WORK = {"notifier-figures", "notifier-bundles", "notifier-pages", "notifier-answers"}
+JOBS = {"notifier-send", "notifier-check"}
 GROUP = "notifier"
-"""What hears requests. Others of the room hear nothing that matters here, and would only add moments."""
+"""What carries a message and what hears requests. All else of the room does nothing that matters here, and would only add moments."""
 
 OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'tocsin\\_%'"
 
@@ -131,7 +130,7 @@ async def _live(task: dict[str, Any], fate: Fate) -> None:
 
 async def _rest(assembly: Assembly, provider: Callable[[], Awaitable[tuple[int, datetime | None]]]) -> datetime | None:
     """Lets everything happen that can happen now; answers when something is due next."""
-    jobs = [job for job in assembly.jobs if job.name.startswith(JOBS) and job.name not in NO_WORK]
+    jobs = [job for job in assembly.jobs if job.name in JOBS]
     consumers = [consumer for consumer in assembly.consumers if consumer.subscription.group == GROUP]
     for _ in range(ROUNDS_MAX):
         worked = 0
