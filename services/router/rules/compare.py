@@ -14,7 +14,7 @@ from services.router.rules.case import Moment
 from services.router.rules.grading import grade
 from services.router.rules.machine import facts_of, open_case
 from services.router.rules.policy import Policy
-from services.router.rules.simulate import Line, Numbered, simulate
+from services.router.rules.simulate import Line, Numbered, follow
 
 _SAMPLE_AGES = (AgeBand.UNDER_8, AgeBand.FROM_14_TO_17)
 _SAMPLE_DANGERS: tuple[dict[Danger, Answer], ...] = ({}, {Danger.DANGER_NOW: Answer.YES}, {Danger.PERPETRATOR_HAS_ACCESS: Answer.YES})
@@ -60,8 +60,9 @@ def samples(division_code: str, at: datetime) -> Iterator[ReportReceived]:
 
 def _summary(report: ReportReceived, policy: Policy, route: Route, calendar: WorkCalendar, locale: str) -> dict[str, str]:
     graded = grade(facts_of(report), policy)
-    opened = open_case(report, Moment(report.received_at, policy, route, calendar, Numbered()))
-    lines = simulate(report, route, policy, calendar, locale=locale)
+    moment = Moment(report.received_at, policy, route, calendar, Numbered())
+    opened = open_case(report, moment)
+    lines = follow(opened, moment, locale=locale)
     found = {"grade": graded.band, "told": ", ".join(sorted({_who(line) for line in lines if not line.minute and line.channel}))}
     if calls := ", ".join(f"{line.minute:g}" for line in lines if line.channel == "voice"):
         found["called"] = calls

@@ -119,9 +119,13 @@ def simulate(
     Ends when nothing more happens but the weekly review of a forgotten case. What is due at the instant of a reply comes before it.
     Raises `Invalid` where a reply is impossible: nobody was told there, or the case is somebody else's by then.
     """
-    t0 = report.received_at
-    moment = Moment(t0, policy, route, calendar, Numbered())
-    outcome = open_case(report, moment, at_grade=at_grade)
+    moment = Moment(report.received_at, policy, route, calendar, Numbered())
+    return follow(open_case(report, moment, at_grade=at_grade), moment, locale=locale, replies=replies)
+
+
+def follow(outcome: Outcome, moment: Moment, *, locale: str = "zh_CN", replies: Sequence[Reply] = ()) -> list[Line]:
+    """The same for a case that was opened at `moment`, when its report came: `outcome` is what came of that."""
+    t0 = moment.now
     lines = list(_lines(outcome.events, moment, t0, locale))
     waiting = sorted(replies, key=lambda reply: reply.minute)
     for _round in range(ROUNDS_MAX):
