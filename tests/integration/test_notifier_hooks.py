@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -326,6 +327,21 @@ async def test_an_address_is_judged_again_where_it_is_called():
             assert answered.status is None
             assert answered.error in {"private_address", "url_private"}, host
         assert not receiver.told
+
+
+async def test_names_of_receivers_are_not_looked_up_where_those_of_gateways_are():
+    """The threads that all share are few: look-ups that hang there would keep alarms waiting."""
+    released, loop = Event(), asyncio.get_running_loop()
+    shared = [loop.run_in_executor(None, released.wait) for _ in range(64)]
+    receivers = Receivers(Allowed(), request_timeout_s=5, connect_timeout_s=2, connections_max=4)
+    try:
+        with pytest.raises(PermissionError):
+            await receivers.resolve("localhost", 443)
+        assert (await receivers.tell("https://localhost", {}, b"{}")).error == "private_address"
+    finally:
+        released.set()
+        await asyncio.gather(*shared)
+        await receivers.close()
 
 
 async def test_the_page_shows_who_is_told_and_tells_again_what_was_given_up(desk: Desk):

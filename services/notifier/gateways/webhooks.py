@@ -1,12 +1,15 @@
 """Calling the webhooks of schools and hospitals: never an address that is not allowed, never a redirect, never for long.
 
 Names are looked up here and nowhere else: what was checked is what is connected to, so that a name that changes its address between
-the check and the call gains nothing.
+the check and the call gains nothing. That has threads of its own: one look-up that hangs keeps a thread for half a minute, and the threads
+that all share are those in which the gateways' names are looked up.
 """
 
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,11 +26,12 @@ class Receivers:
 
     def __init__(self, allowed: Allowed, *, request_timeout_s: float, connect_timeout_s: float, connections_max: int) -> None:
         self.allowed = allowed
+        self._names = _Names(allowed, connections_max)
         self._session = Session(
             request_timeout_s=request_timeout_s,
             connect_timeout_s=connect_timeout_s,
             connector=lambda: aiohttp.TCPConnector(
-                limit=connections_max, resolver=_Resolver(allowed), use_dns_cache=False, keepalive_timeout=30
+                limit=connections_max, resolver=_Resolver(self._names), use_dns_cache=False, keepalive_timeout=30
             ),
             auto_decompress=False,
         )
@@ -52,18 +56,19 @@ class Receivers:
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
         """The allowed addresses of a host; PermissionError when one is not allowed, OSError when there is none."""
-        return await _resolve(self.allowed, host, port, socket.AF_UNSPEC)
+        return await self._names.look_up(host, port, socket.AF_UNSPEC)
 
     async def close(self) -> None:
         """Closes the session."""
         await self._session.close()
+        self._names.close()
 
 
 class _Resolver(AbstractResolver):
     """Looks a name up and hands on what may be connected to. Written addresses never come here: `wrong_url` has judged them."""
 
-    def __init__(self, allowed: Allowed) -> None:
-        self._allowed = allowed
+    def __init__(self, names: "_Names") -> None:
+        self._names = names
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         return [
@@ -75,24 +80,36 @@ class _Resolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for address in await _resolve(self._allowed, host, port, family)
+            for address in await self._names.look_up(host, port, family)
         ]
 
     async def close(self) -> None:
         pass
 
 
-async def _resolve(allowed: Allowed, host: str, port: int, family: int) -> list[str]:
-    if is_address(host):
-        found = [host]
-    else:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(LOOK_UP_S):
-            infos = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        found = [str(info[4][0]) for info in infos]
-    if not found:
-        raise OSError("no address")
-    # One address that is not allowed is enough to refuse: the others may be there only to be let through.
-    if not all(allowed.address(address) for address in found):
-        raise PermissionError("an address that is not allowed")
-    return found
+class _Names:
+    """Looks names up, in at most so many threads."""
+
+    def __init__(self, allowed: Allowed, at_once_max: int) -> None:
+        self._allowed = allowed
+        self._threads = ThreadPoolExecutor(at_once_max, thread_name_prefix="webhook-names")
+
+    async def look_up(self, host: str, port: int, family: int) -> list[str]:
+        """The addresses; PermissionError when one is not allowed, OSError when there is none."""
+        if is_address(host):
+            found = [host]
+        else:
+            work = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
+            async with asyncio.timeout(LOOK_UP_S):
+                infos = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            found = [str(info[4][0]) for info in infos]
+        if not found:
+            raise OSError("no address")
+        # One address that is not allowed is enough to refuse: the others may be there only to be let through.
+        if not all(self._allowed.address(address) for address in found):
+            raise PermissionError("an address that is not allowed")
+        return found
+
+    def close(self) -> None:
+        """Waits for nothing: what hangs ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
