@@ -110,7 +110,7 @@ async def test_an_answer_by_uplink_counts_once(desk: Desk):
     assert (said["case_id"], said["action"]) == (str(first.case_id), "acknowledge")
     up = {"phone_number": message["to"].removeprefix("+86"), "content": "2", "sequence_id": "77"}
     for _ in range(2):
-        assert (await push(desk, ALIYUN_UP, [up])).json() == {"code": 0, "msg": "OK"}
+        assert (await push(desk, ALIYUN_UP, [{**up, "sequence_id": "7\0"}, up])).json() == {"code": 0, "msg": "OK"}
     assert len(await desk.events("officer.replied")) == 1, "nothing waits for an answer any more"
     await desk.settle()
     assert len(await desk.sms()) == 3, "each reply was answered once"

@@ -82,6 +82,7 @@ def _signature_for(desk: Desk, path: str, form: dict[str, str], base: str = "") 
         (f"/v1/twilio/status/{NO_ATTEMPT}", {"MessageSid": "x" * 65, "MessageStatus": "sent"}, 422),
         (INBOUND, {"From": FIRST, "Body": "1"}, 422),
         (INBOUND, {"MessageSid": "SM1", "Body": "1"}, 422),
+        (INBOUND, {"MessageSid": "SM\0", "From": FIRST, "Body": "1"}, 422),
     ],
 )
 async def test_signed_nonsense_is_named(desk: Desk, path, form, status):

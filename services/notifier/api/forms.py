@@ -30,7 +30,7 @@ async def signed_form(request: Request, url: str, tokens: tuple[str, ...]) -> Fo
 def required(form: Form, field: str) -> str:
     """The value of a field that must be there."""
     value = form.get(field, "")
-    if not value or len(value) > 64:
+    if not value or len(value) > 64 or not value.isprintable():
         raise Invalid("missing", _("This field is required."), field=field)
     return value
 

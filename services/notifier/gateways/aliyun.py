@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.notifier.gateways import Outgoing, Sought
-from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, e164, national
+from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, e164, is_id, kept_code, national
 from services.notifier.rules.registered import aliyun_name
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 from services.notifier.rules.texts import Registered
@@ -158,10 +158,10 @@ def reports(items: Iterable[Any]) -> list[tuple[UUID, Accepted]]:
     for item in items:
         try:
             attempt_id, biz_id, arrived = UUID(str(item["out_id"])), str(item["biz_id"]), item["success"]
-            code = str(item.get("err_code") or "")[:64]
+            code = kept_code(item.get("err_code"))
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if not biz_id or len(biz_id) > 64 or not isinstance(arrived, bool):
+        if not is_id(biz_id) or not isinstance(arrived, bool):
             continue
         state = AttemptState.DELIVERED if arrived else AttemptState.UNDELIVERED
         seen.append((attempt_id, Accepted(biz_id, state, code="" if arrived else code)))
@@ -176,7 +176,7 @@ def replies(items: Iterable[Any]) -> list[tuple[str, str, str]]:
             phone, sequence, text = e164("86", str(item["phone_number"])), str(item["sequence_id"]), str(item["content"])
         except (KeyError, TypeError, ValueError):
             continue
-        if sequence and len(sequence) <= 48:
+        if is_id(sequence, 48):
             heard.append((f"{NAME}:{sequence}", phone, text))
     return heard
 
@@ -188,5 +188,5 @@ def _found_id(sought: Sought) -> str:
 
 def _seen(detail: Any, sought: Sought) -> Accepted:
     state = _STATES.get(int(detail.send_status or 0), AttemptState.SUBMITTED)
-    code = str(detail.err_code or "")[:64] if state is AttemptState.UNDELIVERED else ""
+    code = kept_code(detail.err_code) if state is AttemptState.UNDELIVERED else ""
     return Accepted(sought.provider_id or _found_id(sought), state, code=code)

@@ -171,6 +171,16 @@ def national(phone: str) -> str:
     return phone.removeprefix(MAINLAND)
 
 
+def is_id(text: str, chars_max: int = 64) -> bool:
+    """Whether that can be an id of a provider's: what no database keeps must not make us refuse all that was pushed with it."""
+    return 0 < len(text) <= chars_max and text.isprintable()
+
+
+def kept_code(text: object) -> str:
+    """A provider's code as it is kept."""
+    return "".join(char for char in str(text or "") if char.isprintable())[:CODE_CHARS_MAX]
+
+
 def e164(country: str, number: str) -> str:
     """A number as we write it. Raises ValueError for what is none."""
     digits = number.strip().removeprefix("+")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from services.notifier.gateways import Outgoing, Sought
-from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, Refused, e164
+from services.notifier.gateways.domestic import Bounds, Client, DomesticGateway, Key, Meaning, Refused, e164, is_id, kept_code
 from services.notifier.rules.states import Accepted, Ambiguous, AttemptState, Missing, Refusal, Rejected, Unanswered
 from services.notifier.rules.texts import Registered
 
@@ -176,7 +176,7 @@ def reports(items: Iterable[Any]) -> list[Report]:
             context = item.get("session_context") or item.get("ext") or ""
         except (KeyError, TypeError, AttributeError):
             continue
-        if not serial or len(serial) > 64 or status not in {"SUCCESS", "FAIL"}:
+        if not is_id(serial) or status not in {"SUCCESS", "FAIL"}:
             continue
         seen.append(Report(serial, _uuid(context), _seen(serial, status, code)))
     return seen
@@ -201,7 +201,7 @@ def replies(items: Iterable[Any], key: str) -> list[tuple[str, str, str]]:
 def _seen(serial: str, status: str, code: str) -> Accepted:
     if status == "SUCCESS":
         return Accepted(serial, AttemptState.DELIVERED)
-    return Accepted(serial, AttemptState.UNDELIVERED, code=code[:64])
+    return Accepted(serial, AttemptState.UNDELIVERED, code=kept_code(code))
 
 
 def _unix(at: datetime) -> int:
