@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.terms import Grade
+from services.notifier.rules.calls import THROTTLED_TRIES_MAX, limits_for
 from services.notifier.rules.states import (
     FINAL,
     RANK,
@@ -102,6 +103,22 @@ def test_a_busy_gateway_is_tried_again_with_growing_pauses_then_given_up(refusal
 def test_the_provider_may_ask_for_a_longer_pause_within_bounds():
     assert see(Rejected(Refusal.BUSY, 20429, 7)).notification.next_at == NOW + timedelta(seconds=7)
     assert see(Rejected(Refusal.BUSY, 20429, 9999)).notification.next_at == NOW + timedelta(seconds=LIMITS.retry_max_s)
+
+
+def test_what_is_no_alarm_waits_for_a_gateway_that_has_too_much_to_do():
+    def given_up_after(grade: Grade, seen: Rejected) -> int:
+        notification, now = sending(), NOW
+        for times in range(1, 1000):
+            notification = follow(notification, attempt(started_at=now), seen, now, limits_for(LIMITS, "sms", grade)).notification
+            if notification.tried:
+                return times
+            now = notification.next_at or now
+            notification = replace(notification, state=NotificationState.SENDING)
+        raise AssertionError("for ever")
+
+    throttled, away = Rejected(Refusal.BUSY, 20429), Rejected(Refusal.BUSY, 0)
+    assert given_up_after(Grade.IV, throttled) == THROTTLED_TRIES_MAX + 1, "it would be no sooner there over anybody else's number"
+    assert given_up_after(Grade.II, throttled) == given_up_after(Grade.II, away) == given_up_after(Grade.IV, away) < 20
 
 
 def test_queue_overflow_told_by_a_callback_is_tried_again_on_the_same_number():

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from libs.settings import SettingsError, load
 from libs.terms import Grade, Purpose
+from services.notifier.handlers.shaping import Shaping
 from services.notifier.rules.budgets import Bounds, Tally
 from services.notifier.rules.bundles import SHARE, Bundling
 from services.notifier.rules.pacing import Bucket
 from services.notifier.rules.quiet import QuietHours, waits_until
-from services.notifier.rules.states import CRITICAL
+from services.notifier.rules.states import CRITICAL, Refusal, Rejected
 from services.notifier.rules.turns import HANDICAPS, is_urgent, turn_of
 from services.notifier.settings import StormSettings
 
@@ -99,6 +100,19 @@ def test_a_clock_that_goes_back_neither_gives_nor_takes() -> None:
     bucket = Bucket(10.0).taken(NOW)
     assert bucket.left(NOW - timedelta(hours=1)) == bucket.left(NOW)
     assert Bucket(0.0).taken(NOW).may(NOW, urgent=False), "without a pace there is no bound"
+
+
+def test_a_gateway_that_has_too_much_to_do_gets_only_what_is_urgent_for_a_while() -> None:
+    shaping = Shaping({name: Bounds(0, 0, 0.0) for name in "ab"}, Bundling(after=0))
+    shaping.heard("a", Rejected(Refusal.BUSY, 0), NOW)
+    assert shaping.may("a", NOW, urgent=False), "not reached is not too much to do"
+    shaping.heard("a", Rejected(Refusal.BUSY, 20429, 2.0), NOW)
+    assert [shaping.may("a", NOW, urgent=urgent) for urgent in (False, True)] == [False, True]
+    assert shaping.room(NOW, ["a"], 8, 6) == (8, True)
+    assert shaping.room(NOW, ["a", "b"], 8, 6) == (6, False)
+    free_at = shaping.free_at(NOW, urgent=False, gateways=("a",))
+    assert NOW + 2 * SECOND < free_at < NOW + 3 * SECOND, "an alarm that was refused is there before all the others"
+    assert shaping.may("a", free_at, urgent=False)
 
 
 def test_a_numbers_day_is_counted_for_each_gateway() -> None:

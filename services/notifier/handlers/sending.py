@@ -22,7 +22,7 @@ from services.notifier.handlers.health import Gates
 from services.notifier.handlers.links import Links
 from services.notifier.handlers.people import People, Recipient
 from services.notifier.handlers.shaping import PUT_OFF_MIN, Round, Shaping, begin_round
-from services.notifier.rules.calls import ALARMS, VOICE, can_answer, in_order, wait_for_line
+from services.notifier.rules.calls import ALARMS, VOICE, can_answer, in_order, limits_for, wait_for_line
 from services.notifier.rules.links import PLACE
 from services.notifier.rules.quiet import waits_until
 from services.notifier.rules.routes import Routes
@@ -50,10 +50,6 @@ from services.notifier.rules.turns import is_urgent
 from services.notifier.rules.ways import PATIENCE, PATIENCE_OF_ALARMS, Wait, Way, choose, others, valid_s
 from services.notifier.store import Beginning, Subject, calls, replies
 
-CALL_CONFIRM_S = 40.0
-"""A phone rings for less: without word from the provider for so long, it is asked."""
-CALL_GIVE_UP_S = 240.0
-
 log = get_logger("notifier")
 
 
@@ -76,10 +72,6 @@ class Means:
     shaping: Shaping = field(default_factory=Shaping.boundless)
     registered: Mapping[str, Registered] = field(default_factory=dict)
     """What is registered with each gateway that takes registered texts only."""
-
-    def limits_of(self, channel: str) -> Limits:
-        """How long an attempt on a channel is waited for: a call is over within minutes, or we have not been told."""
-        return replace(self.limits, confirm_s=CALL_CONFIRM_S, confirm_give_up_s=CALL_GIVE_UP_S) if channel == VOICE else self.limits
 
     def carriers(self, contact: Contact, about: About) -> list[str]:
         """The gateways that serve a contact and have a text for that, the preferred one first."""
@@ -217,7 +209,7 @@ async def observe(tx: Tx, means: Means, seen: Sequence[tuple[UUID, Observation]]
         notification, attempt = notifications[subject.notification_id], attempts[attempt_id]
         serving = await _others(tx, means, subject, notification, attempt, observation, now)
         more = others(attempt.gateway, serving, notification, means.gates.breakers, now)
-        followed = follow(notification, attempt, observation, now, means.limits_of(attempt.channel), others=more)
+        followed = follow(notification, attempt, observation, now, limits_for(means.limits, attempt.channel, subject.grade), others=more)
         attempts[attempt_id] = followed.attempt
         notifications[subject.notification_id] = followed.notification
         told = followed.attempt.attempt_id, followed.attempt.gateway, followed.attempt.channel

@@ -17,6 +17,7 @@ from services.notifier.handlers.people import People, Recipient
 from services.notifier.rules.budgets import DAY, UNBOUND, Bounds, Number
 from services.notifier.rules.bundles import WINDOW, Bundling
 from services.notifier.rules.pacing import Bucket
+from services.notifier.rules.states import Observation, Rejected, is_throttled
 from services.notifier.rules.texts import Text
 from services.notifier.rules.turns import is_urgent
 from services.notifier.store import Subject, storm
@@ -26,6 +27,11 @@ BUDGETED = "sms"
 """The channel whose messages are counted: that of the providers' rules."""
 PUT_OFF_MIN = timedelta(seconds=0.5)
 """For how long at least a message that is not urgent waits for a token: it is not written anew for each one that is taken."""
+
+THROTTLED_S, THROTTLED_MAX_S = 1.0, 15.0
+"""For how long a gateway that has too much to do is left to what is urgent: as long as it asks for, within these bounds."""
+HEAD_START_S = 0.25
+"""And so much longer, so that an alarm that it has refused comes again before all the others."""
 
 log = get_logger("notifier")
 
@@ -42,6 +48,7 @@ class Shaping:
         self.bundling = bundling
         self._bounds = dict(bounds)
         self._buckets = {name: Bucket(one.per_s) for name, one in bounds.items()}
+        self._throttled_until: dict[str, datetime] = {}
         self._kept_waiting: set[str] = set()
         self._left_out: frozenset[str] = frozenset()
 
@@ -61,6 +68,8 @@ class Shaping:
 
     def room(self, now: datetime, gateways: Collection[str], most: int, ordinary: int) -> tuple[int, bool]:
         """How many messages may be taken up, and whether only urgent ones; of others at most `ordinary`, of all at most `most`."""
+        if all(now < self._throttled_until.get(name, now) for name in gateways):
+            ordinary = 0
         buckets = [self._buckets.get(name, _FREE) for name in gateways]
         if any(bucket.per_s == 0 for bucket in buckets):
             return (ordinary, False) if ordinary > 0 else (most, True)
@@ -69,9 +78,15 @@ class Shaping:
 
     def may(self, gateway: str, now: datetime, *, urgent: bool) -> bool:
         """Whether a message may go to a gateway now."""
-        if not urgent and gateway in self._left_out:
+        if not urgent and (gateway in self._left_out or now < self._throttled_until.get(gateway, now)):
             return False
         return self._buckets.get(gateway, _FREE).may(now, urgent=urgent)
+
+    def heard(self, gateway: str, seen: Observation, now: datetime) -> None:
+        """What a call came to: a gateway that has too much to do gets nothing but what is urgent for a while."""
+        if isinstance(seen, Rejected) and is_throttled(seen):
+            pause_s = min(max(seen.retry_after_s, THROTTLED_S), THROTTLED_MAX_S)
+            self._throttled_until[gateway] = now + timedelta(seconds=pause_s + HEAD_START_S)
 
     def begin(self) -> bool:
         """A batch begins; whether it is one without those that wait for a token, and without the gateways that they wait for.
@@ -92,13 +107,17 @@ class Shaping:
 
     def free_at(self, now: datetime, *, urgent: bool, gateways: Collection[str] = ()) -> datetime:
         """When the next message of that kind may go to one of `gateways`, or of all."""
-        buckets = [self._buckets[name] for name in gateways or self._buckets if name in self._buckets]
-        return min((bucket.free_at(now, urgent=urgent) for bucket in buckets), default=now)
+        known = [name for name in gateways or self._buckets if name in self._buckets]
+        return min((self._free_at(name, now, urgent=urgent) for name in known), default=now)
 
     def next_at(self, now: datetime) -> datetime:
         """When there is something to look for again: room for urgent messages, and once there is, room for the others."""
         urgent = self.free_at(now, urgent=True)
         return urgent if urgent > now else self.free_at(now, urgent=False)
+
+    def _free_at(self, gateway: str, now: datetime, *, urgent: bool) -> datetime:
+        free_at = self._buckets[gateway].free_at(now, urgent=urgent)
+        return free_at if urgent else max(free_at, self._throttled_until.get(gateway, now))
 
 
 _FREE = Bucket(0.0)

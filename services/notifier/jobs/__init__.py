@@ -114,6 +114,7 @@ class Sender(Calling[Seen]):
             WAITED_SECONDS.observe(max((self._clock.now() - subject.requested_at).total_seconds(), 0.0))
         with trace.span(f"attempt {name}", "client", subject.traceparent) as span:
             seen = await self._send(ready)
+            self._means.shaping.heard(name, seen, self._clock.now())
             if self._means.gates.heard(name, seen, self._clock.now()):
                 self._gateways_back += 1
                 self._more = True

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from libs.directory.model import Contact
 from libs.terms import Grade, Purpose, Step
-from services.notifier.rules.states import Notification, next_contact
+from services.notifier.rules.states import Limits, Notification, next_contact
 
 VOICE = "voice"
 NUMBERS_CALLED_MAX = 2
@@ -26,6 +26,11 @@ LINE_WAIT_MAX = timedelta(minutes=3)
 """So long a second call waits for the first one to end; then this contact counts as one that cannot be reached."""
 LINE_STALE = timedelta(minutes=4)
 """A call of whose end nobody has told us so long after it began stands in nobody's way any more."""
+CALL_CONFIRM_S = 40.0
+"""A phone rings for less: without word from the provider for so long, it is asked."""
+CALL_GIVE_UP_S = 240.0
+THROTTLED_TRIES_MAX = 240
+"""About an hour."""
 
 ALARMS = frozenset({Grade.I, Grade.II})
 """The grades that are worth a call."""
@@ -87,6 +92,15 @@ def in_order(contacts: Sequence[Contact], channel: str, grade: Grade, purpose: P
     if channel == VOICE:
         return [*(contact for contact in contacts if contact.channel == VOICE), *numbers_to_call(contacts)]
     return [*contacts, *numbers_to_call(contacts)] if worth_a_call(grade, purpose) else contacts
+
+
+def limits_for(limits: Limits, channel: str, grade: Grade) -> Limits:
+    """The bounds of an attempt: a call is over within minutes, or we have not been told.
+
+    What is no alarm waits for a gateway that has too much to do: whoever would be told instead is reached over it no sooner.
+    """
+    limits = limits if grade in ALARMS else replace(limits, throttled_tries_max=THROTTLED_TRIES_MAX)
+    return replace(limits, confirm_s=CALL_CONFIRM_S, confirm_give_up_s=CALL_GIVE_UP_S) if channel == VOICE else limits
 
 
 def wait_for_line(notification: Notification, contact_id: UUID, now: datetime) -> Notification:

@@ -139,6 +139,8 @@ class Limits:
     retry_s: float = 1.0
     retry_max_s: float = 15.0
     retry_give_up_s: float = 90.0
+    throttled_tries_max: int = 0
+    """So often one is tried whose gateway has too much to do, however long that takes; 0: as long as a failing one."""
     duplicates_max: int = 2
 
 
@@ -303,8 +305,12 @@ def _go_on(notification: Notification, attempt: Attempt, seen: Observation, now:
     reason = f"{attempt.state}:{attempt.provider_code or attempt.error_code or 0}"
     if not _may_help_again(seen, others=others):
         return next_contact(notification, attempt.contact_id, reason, now)
-    since = notification.contact_since or attempt.started_at
-    if (now - since).total_seconds() >= limits.retry_give_up_s:
+    since: datetime | None = notification.contact_since or attempt.started_at
+    if limits.throttled_tries_max and is_throttled(seen):
+        since, given_up = notification.contact_since, notification.tries >= limits.throttled_tries_max
+    else:
+        given_up = since is not None and (now - since).total_seconds() >= limits.retry_give_up_s
+    if given_up:
         return next_contact(notification, attempt.contact_id, reason, now)
     if others:
         refused = (*notification.refused, attempt.gateway)
@@ -339,6 +345,11 @@ def put_off(  # noqa: PLR0917 - what it depends on
     if now >= gives_up_at:
         return next_contact(notification, contact_id, GATEWAY_DOWN, now)
     return replace(notification, next_at=min(until, gives_up_at), contact_since=since, reason=GATEWAY_DOWN, refused=())
+
+
+def is_throttled(seen: Observation) -> bool:
+    """Whether a gateway has said that it has too much to do: it works, and whoever is next is reached over it no sooner."""
+    return isinstance(seen, Rejected) and seen.refusal is Refusal.BUSY and seen.error_code != 0
 
 
 def _never_there(attempt: Attempt, seen: Observation) -> bool:
