@@ -158,10 +158,16 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::t
 WHERE a.attempt_id = r.attempt_id
 """
 
-# What may never have been sent goes before what only waits to be confirmed, alarms before all else; a few are those due longest.
+# What may never have been sent goes before what only waits to be confirmed, alarms before all else; a few are those due longest. However
+# many are due, a bounded number is looked at: joined with all of them, the whole table of notifications would be read.
 _CLAIM_CHECKS = f"""
-WITH important AS (
-    SELECT a.attempt_id FROM notifier.attempts a JOIN notifier.notifications n USING (notification_id)
+WITH looked_at AS (
+    (SELECT attempt_id FROM notifier.attempts WHERE check_at <= $1 AND submitted_at IS NULL ORDER BY check_at LIMIT 500)
+    UNION ALL
+    (SELECT attempt_id FROM notifier.attempts WHERE check_at <= $1 AND submitted_at IS NOT NULL ORDER BY check_at LIMIT 100)
+), important AS (
+    SELECT a.attempt_id
+    FROM looked_at JOIN notifier.attempts a USING (attempt_id) JOIN notifier.notifications n USING (notification_id)
     WHERE a.check_at <= $1
     ORDER BY a.submitted_at IS NOT NULL, n.priority, a.check_at LIMIT $2
     FOR UPDATE OF a SKIP LOCKED
