@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.browser import picture, visiting
+from tests.support.http import client
 from tests.support.world import World
 
 pytestmark = pytest.mark.browser
@@ -39,7 +39,7 @@ async def _pictures(page: Page, name: str) -> None:
 async def _session(world: World, username: str) -> Any:
     """The cookies of somebody who has logged in."""
     account = next(one for one in world.demo.accounts if one.username == username)
-    async with httpx.AsyncClient(base_url=world.base_url) as http:
+    async with client(world.base_url) as http:
         assert (await http.post("/login", data={"username": account.username, "password": account.password})).status_code == 303
         return [{"name": one.name, "value": one.value or "", "url": world.base_url} for one in http.cookies.jar]
 

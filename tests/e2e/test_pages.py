@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -16,6 +15,7 @@ from playwright.async_api import Browser, Page, expect
 from deploy.demo.directory import officer_id
 from libs.web.middleware import LANGUAGE_COOKIE
 from tests.support.browser import WIDTHS, chromium, picture, visiting
+from tests.support.http import client
 from tests.support.pages import in_shape, place_names, sound
 from tests.support.postgres import fresh_database
 from tests.support.world import World, make_world
@@ -49,7 +49,7 @@ class Town:
     async def session(self, username: str) -> "list[SetCookieParam]":
         """The cookies of somebody who has logged in."""
         account = next(one for one in self.world.demo.accounts if one.username == username)
-        async with httpx.AsyncClient(base_url=self.world.base_url) as http:
+        async with client(self.world.base_url) as http:
             answer = await http.post("/login", data={"username": account.username, "password": account.password})
             assert answer.status_code == 303, answer.text
             return [{"name": one.name, "value": one.value or "", "url": self.world.base_url} for one in http.cookies.jar]

@@ -32,6 +32,7 @@ from libs.settings import CommonSettings
 from libs.terms import Grade, Purpose, Step, Tier
 from libs.web.identity import SESSION_COOKIE
 from tests.support.china import China
+from tests.support.http import client
 from tests.support.officers import add_officer, add_post
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -287,7 +288,7 @@ async def make_desk(
         async with sandbox, second, assemble(context, [services.notifier.app.build]) as assembly:
             assembly.app.include_router(sandbox.router, prefix="/sandbox")
             assembly.app.include_router(second.router, prefix="/second")
-            async with serving(assembly.app, listener), httpx.AsyncClient(base_url=base_url, timeout=20) as http:
+            async with serving(assembly.app, listener), client(base_url, timeout=20) as http:
                 yield Desk(clock, http, assembly, sandbox, second, db, keyring, base_url)
     finally:
         listener.close()

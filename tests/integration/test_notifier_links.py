@@ -5,7 +5,6 @@ import re
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from libs.events import new_id
@@ -15,6 +14,7 @@ from services.notifier.rules import links as rules
 from services.notifier.rules.links import LIVES_MAX, expires_at
 from services.notifier.store import forgotten
 from tests.integration.notifier_desk import NOW, Desk, make_desk
+from tests.support.http import client
 
 FIRST = "+860010009991"
 BASE = "https://t.example.cn/l"
@@ -105,7 +105,7 @@ async def test_two_taps_at_once_are_one_answer_and_a_lost_answer_of_the_provider
     await desk.advance(10)
     (attempt,) = (await desk.shown(request))["attempts"]
     assert (attempt["possible_duplicate"], attempt["provider_id"]) == (False, (await desk.sms(FIRST))[0]["sid"])
-    async with httpx.AsyncClient(base_url=desk.base_url) as other:
+    async with client(desk.base_url) as other:
         done = await asyncio.gather(desk.http.post(path), other.post(path), desk.http.post(path))
     assert [answer.status_code for answer in done] == [200] * 3
     assert await answers(desk) == [("acknowledge", "link")]

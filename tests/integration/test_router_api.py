@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.support import http
 from tests.support.world import World
 
 COMMUNITY, STREET, DISTRICT = "440304001020", "440304001", "440304"
@@ -23,7 +24,7 @@ async def session(world: World, username: str) -> AsyncIterator[httpx.AsyncClien
     """A browser that has logged in."""
     account = next(one for one in world.demo.accounts if one.username == username)
     headers = {"Accept-Language": "en", "Origin": world.base_url}
-    async with httpx.AsyncClient(base_url=world.base_url, timeout=30, headers=headers) as client:
+    async with http.client(world.base_url, timeout=30, headers=headers) as client:
         answer = await client.post("/login", data={"username": username, "password": account.password})
         assert answer.status_code == 303, answer.text
         yield client

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from deploy.sandbox import Owner, Sandbox, SandboxConfig, create_app
 from libs.clock import FakeClock
 from libs.service.serve import listen, serving
+from tests.support.http import client
 
 SID = "AC" + "0" * 32
 TOKEN = "test-token"
@@ -58,7 +59,7 @@ async def sandbox_desk(**changes: Any) -> AsyncIterator[SandboxDesk]:
     clock = FakeClock(NOON)
     given = {"account_sid": SID, "auth_tokens": (TOKEN, "old-token"), "from_number": NUMBER, "inbound_url": f"{base_url}/hook/inbound"}
     app = create_app(SandboxConfig(**{**given, **changes}), clock, owners=owners)
-    async with app.state.sandbox, httpx.AsyncClient(base_url=base_url, timeout=20) as http:
+    async with app.state.sandbox, client(base_url, timeout=20) as http:
         desk = SandboxDesk(app.state.sandbox, clock, http, base_url)
 
         async def hook(request: Request) -> Response:

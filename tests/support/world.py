@@ -30,6 +30,7 @@ from libs.service.assembly import Assembly
 from libs.service.serve import listen, serving
 from libs.settings import CommonSettings
 from tests.support.china import China
+from tests.support.http import client
 
 MONDAY_NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """A working day, 12:00 in Shenzhen."""
@@ -168,7 +169,7 @@ async def _world_on(
         assert sandbox is not None
         db = await Database.open(database_url, role=None, size_max=4)
         try:
-            async with serving(assembly.app, listener), httpx.AsyncClient(base_url=base_url, timeout=30) as http:
+            async with serving(assembly.app, listener), client(base_url, timeout=30) as http:
                 world = World(clock, http, assembly, sandbox, demo, db, base_url, context.keyring, context)
                 await world.settle()
                 yield world
