@@ -74,8 +74,13 @@ def test_whoever_is_reachable_on_a_higher_rung_is_told_before_anybody_farther_up
     ladder = [one for one in posts if POST_ROLES[one.role].lane == "ladder" and one.holders[0].officer_id in reachable]
     higher = {one.holders[0].officer_id for one in ladder if one.holders[0].reachable and list(Tier).index(one.tier) > rung}
     assert higher - {UUID(int=officer)} <= set(told) <= reachable.keys()
-    nearest = [min(at for at in reachable[one] if at >= rung) for one in told if one in higher]
-    assert not nearest or min(reachable[told[0]]) <= min(nearest)
+    counts: dict[UUID, set[int]] = {}  # of each, the rungs of those posts that are above: a post beside it makes nobody a supervisor
+    for one in posts:
+        at, lane = list(Tier).index(one.tier), POST_ROLES[one.role].lane
+        if one.holders[0].reachable and ((lane == "ladder" and at > rung) or (lane == "oversight" and at >= rung)):
+            counts.setdefault(one.holders[0].officer_id, set()).add(at)
+    nearest = [min(counts[one]) for one in told if one in higher]
+    assert not nearest or min(counts[told[0]]) <= min(nearest)
 
 
 def test_the_words_have_a_count_and_a_time_and_nothing_else() -> None:
