@@ -377,3 +377,17 @@ async def test_a_fault_of_ours_in_one_notification_stops_no_other(desk: Desk, mo
     assert (shown["state"], shown["reason"]) == ("failed", "fault")
     (failed,) = await desk.events("notification.failed")
     assert failed["notification_id"] == str(ill.notification_id), "somebody else is told"
+
+
+async def test_a_place_whose_zone_nobody_knows_stops_no_other(desk: Desk):
+    asleep = await desk.officer(FIRST)
+    async with desk.db.transaction() as tx:
+        await tx.execute("UPDATE directory.officers SET quiet_from = '22:00', quiet_to = '07:00' WHERE officer_id = $1", asleep)
+        await tx.execute(
+            "INSERT INTO directory.divisions (code, name, level, parent_code, zone, pinyin, initials) "
+            "VALUES ('110101001001', 'x', 'community', NULL, 'Nowhere/AtAll', 'x', 'x')"
+        )
+    ill = await desk.request(asleep, grade=Grade.III, division_code="110101001001")
+    well = await desk.request(await desk.officer(SECOND))
+    await desk.settle()
+    assert [(await desk.shown(one))["state"] for one in (ill, well)] == ["failed", "delivered"]

@@ -24,7 +24,7 @@ from services.notifier.handlers.people import People, Recipient
 from services.notifier.handlers.shaping import PUT_OFF_MIN, Round, Shaping, begin_round
 from services.notifier.rules.calls import ALARMS, VOICE, can_answer, in_order, limits_for, wait_for_line
 from services.notifier.rules.links import PLACE
-from services.notifier.rules.quiet import waits_until
+from services.notifier.rules.quiet import QuietHours, waits_until
 from services.notifier.rules.routes import Routes
 from services.notifier.rules.speech import call_text
 from services.notifier.rules.states import (
@@ -257,11 +257,15 @@ async def _asleep(
         quiet = recipients[subject.officer_id].quiet
         if quiet is None or notification.current_attempt is not None:
             continue
-        zone = await means.people.zone(tx, subject.division_code)
-        until = waits_until(quiet, subject.priority, subject.requested_at, subject.deadline_at, now, zone)
-        if until is not None:
+        until = await faults.contained(_wakes_at(tx, means, subject, quiet, now), subject.notification_id)
+        if isinstance(until, datetime):
             held[subject.notification_id] = replace(notification, next_at=until, reason=QUIET)
     return held
+
+
+async def _wakes_at(tx: Tx, means: Means, subject: Subject, quiet: QuietHours, now: datetime) -> datetime | None:
+    zone = await means.people.zone(tx, subject.division_code)
+    return waits_until(quiet, subject.priority, subject.requested_at, subject.deadline_at, now, zone)
 
 
 async def _take(  # noqa: PLR0917
