@@ -98,6 +98,9 @@ async def test_the_page_in_both_languages(desk: Desk):
     page = await desk.http.get("/notifications", params={"case_id": str(request.case_id), "lang": "en"}, headers=headers)
     assert "On the phone" in page.text
     assert FIRST not in page.text
+    assert f'href="/directory/posts/{request.post_id}">{PLACE}</a>' in page.text, "who was told, or not reached"
+    officer = await desk.http.get("/notifications?lang=en", headers=await desk.log_in(Role.OFFICER, PLACE))
+    assert (PLACE in officer.text, "/directory/posts/" in officer.text) == (True, False), "nothing that would be refused"
     assert "This is not a case id." in (await desk.http.get("/notifications?case_id=x&lang=en", headers=headers)).text
     assert (await desk.http.get("/notifications", headers={"Accept": "text/html"})).status_code == 303
 

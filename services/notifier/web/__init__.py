@@ -165,6 +165,7 @@ def router(database: Database, clock: Clock, means: Means) -> APIRouter:
             may_resend=lambda one: (
                 one.notification.state is NotificationState.FAILED and may(staff, "case.manage", one.subject.division_code)
             ),
+            may_open_posts=may(staff, "directory.read"),
             following=following,
             wrong=bool(wanted.case_id) and case_id is None,
             conditions=means.gates.conditions(now),
