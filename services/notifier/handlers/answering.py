@@ -10,14 +10,12 @@ import orjson
 from libs.clock import Clock
 from libs.db import Database, Tx
 from libs.log import get_logger
-from services.notifier.handlers.beside import AT_ONCE_MAX, Beside, End, Outcome
+from services.notifier.handlers.beside import AGAIN, AT_ONCE_MAX, Beside, Outcome
 from services.notifier.handlers.people import Recipient
 from services.notifier.handlers.sending import Means
 from services.notifier.store import replies
 from services.notifier.store.replies import Answering
 
-TRIES_MAX = 3
-AGAIN = timedelta(seconds=15)
 VALID = timedelta(minutes=10)
 """Nobody waits longer for an answer (default)."""
 _NAMES = UUID("5f0c7d0e-3b52-4c4e-9a6e-2f6f1d3c8a11")
@@ -39,18 +37,16 @@ class Answerer(Beside[Answering]):
 
     async def send(self, one: Answering, recipient: Recipient) -> Outcome:
         """To the number that the reply came from, and no other."""
-        left = one.received_at + VALID - self.clock.now()
-        contacts = [contact for contact in recipient.contacts if contact.contact_id == one.contact_id]
-        if not contacts or left <= timedelta() or one.tries > TRIES_MAX:
-            return Outcome(End.FAILED)
         about, values = orjson.loads(one.said)
         registry = self.means.registry
-        return await self.carry(
-            contacts,
+        return await self.carry_to_one(
+            recipient,
+            one.contact_id,
             about,
             lambda registered: registry.answer(about, recipient.language, values, registered),
             uuid5(_NAMES, one.provider_id),
-            max(int(left.total_seconds()), 60),
+            expires_at=one.received_at + VALID,
+            tries=one.tries,
         )
 
     async def end(self, tx: Tx, one: Answering, outcome: Outcome, now: datetime) -> None:  # noqa: ARG002

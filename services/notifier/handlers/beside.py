@@ -1,4 +1,4 @@
-"""Messages beside the attempt protocol: codes that verify numbers, and pages to supervisors.
+"""Messages beside the attempt protocol: codes that verify numbers, answers to replies, and pages to supervisors.
 
 They have no attempts, no budget and no quiet hours, and a try or more if need be. What became of one is whether a gateway took it.
 """
@@ -6,7 +6,7 @@ They have no attempts, no budget and no quiet hours, and a try or more if need b
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -24,6 +24,10 @@ from services.notifier.rules.states import Accepted, Ambiguous, Observation, Ref
 from services.notifier.rules.texts import About, Registered, Text
 
 AT_ONCE_MAX = 10
+AGAIN = timedelta(seconds=15)
+"""When a message that somebody waits for is tried again whose end nobody wrote."""
+TRIES_MAX = 3
+VALID_S_MIN = 60
 
 T = TypeVar("T")
 
@@ -93,6 +97,24 @@ class Beside(ABC, Generic[T]):
                 if not _is_final(seen):
                     end = End.AGAIN
         return Outcome(end)
+
+    async def carry_to_one(
+        self,
+        recipient: Recipient,
+        contact_id: UUID,
+        about: About,
+        write: Callable[[Registered | None], Text | None],
+        message_id: UUID,
+        *,
+        expires_at: datetime,
+        tries: int,
+    ) -> Outcome:
+        """One try to this number of theirs and no other, for somebody who waits for it: so often and until then."""
+        left = expires_at - self.clock.now()
+        contacts = [contact for contact in recipient.contacts if contact.contact_id == contact_id]
+        if not contacts or left <= timedelta() or tries > TRIES_MAX:
+            return Outcome(End.FAILED)
+        return await self.carry(contacts, about, write, message_id, max(int(left.total_seconds()), VALID_S_MIN))
 
     async def _handed(self, name: str, message: Outgoing) -> Observation:
         seen: Observation

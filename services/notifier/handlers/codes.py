@@ -2,22 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from libs.clock import Clock
 from libs.crypto import KeyRing
 from libs.db import Database, Tx
 from libs.directory.verification import code_of
 from libs.log import get_logger
-from services.notifier.handlers.beside import AT_ONCE_MAX, Beside, End, Outcome
+from services.notifier.handlers.beside import AGAIN, AT_ONCE_MAX, Beside, Outcome
 from services.notifier.handlers.people import Recipient
 from services.notifier.handlers.sending import Means
 from services.notifier.store import codes
 from services.notifier.store.codes import Code
-
-TRIES_MAX = 3
-AGAIN = timedelta(seconds=15)
-"""When a code whose end nobody wrote is sent again: the same code."""
 
 log = get_logger("notifier")
 
@@ -42,15 +38,15 @@ class CodeSender(Beside[Code]):
 
     async def send(self, one: Code, recipient: Recipient) -> Outcome:
         """To the number that it is about, and no other."""
-        now = self.clock.now()
-        contacts = [contact for contact in recipient.contacts if contact.contact_id == one.contact_id]
-        if not contacts or now >= one.expires_at or one.tries > TRIES_MAX:
-            return Outcome(End.FAILED)
-        pin = code_of(self._keyring, one.verification_id.bytes)
-        valid_s = max(int((one.expires_at - now).total_seconds()), 60)
-        registry = self.means.registry
-        return await self.carry(
-            contacts, "verify", lambda registered: registry.verification(recipient.language, pin, registered), one.verification_id, valid_s
+        pin, registry = code_of(self._keyring, one.verification_id.bytes), self.means.registry
+        return await self.carry_to_one(
+            recipient,
+            one.contact_id,
+            "verify",
+            lambda registered: registry.verification(recipient.language, pin, registered),
+            one.verification_id,
+            expires_at=one.expires_at,
+            tries=one.tries,
         )
 
     async def end(self, tx: Tx, one: Code, outcome: Outcome, now: datetime) -> None:  # noqa: ARG002
